@@ -1,0 +1,31 @@
+"""Golden model: the bits that every unit of `hdl/` must produce, defined in NumPy and plain integers.
+
+Attributes load lazily (PEP 562), so that `hdl` can read `golden.formats` without importing NumPy.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from golden.blocks import BlockArray, from_bits, quantize
+    from golden.catalog import get_format, list_formats
+    from golden.products import block_dot, dot, matmul
+
+__all__ = ["BlockArray", "block_dot", "dot", "from_bits", "get_format", "list_formats", "matmul", "quantize"]
+
+_HOME = {
+    "BlockArray": "blocks",
+    "quantize": "blocks",
+    "from_bits": "blocks",
+    "block_dot": "products",
+    "dot": "products",
+    "matmul": "products",
+    "get_format": "catalog",
+    "list_formats": "catalog",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'golden' has no attribute {name!r}")
+    return getattr(import_module(f"golden.{_HOME[name]}"), name)

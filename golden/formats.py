@@ -1,0 +1,248 @@
+"""Frozen descriptions of number formats: elements, shared scales and the blocks they form.
+
+One type, `BlockFormat`, covers BFP/HBFP, MSFP, shared microexponents (MX9/6/4), OCP MX, NVFP4 and block minifloat.
+It holds primary facts only; every other figure is a property. No arithmetic lives here: the golden model and the
+hardware generators both read these facts and each implements them on its own.
+
+The one formula behind all of them: a block with shared exponent E holds elements of value
+
+    (-1)^sign * significand * 2^(E - microexponent),    E = clamp(e_rule(max |x|) - element.emax)
+
+where `e_rule` is the scale rule (floor, ceil, even) and `element.emax` the exponent of the element's largest binade.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = [
+    "BlockFormat",
+    "ElementEncoding",
+    "ElementFormat",
+    "Rounding",
+    "ScaleEncoding",
+    "ScaleFormat",
+    "ScaleRule",
+    "Specials",
+]
+
+
+class Rounding(StrEnum):
+    """How a magnitude is cut to fewer bits; the sign is re-applied afterwards."""
+
+    RNE = "rne"  # to nearest, ties to even
+    RNA = "rna"  # to nearest, ties away from zero
+    RTZ = "rtz"  # towards zero
+    SR = "sr"  # stochastic: floor(|y| + r / 2^R) with a random word r of R bits
+
+
+class ScaleRule(StrEnum):
+    """Which exponent a block's largest magnitude a > 0 asks for (p significand bits, largest element P in [1, 2))."""
+
+    FLOOR = "floor"  # floor(log2 a)
+    CEIL = "ceil"  # one more where a would clip: a > P * 2^floor(log2 a)
+    EVEN = "even"  # floor(log2 of a rounded RNE to p bits)
+
+
+class ElementEncoding(StrEnum):
+    """How one element is stored."""
+
+    SIGN_MAGNITUDE = "sign-magnitude"
+    TWOS_COMPLEMENT = "twos-complement"
+    FLOAT = "float"
+
+
+class Specials(StrEnum):
+    """Which codes of a minifloat are not numbers."""
+
+    NONE = "none"
+    NAN = "nan"  # only all ones below the sign is NaN, no infinity (E4M3)
+    IEEE = "ieee"  # the top exponent holds infinity and NaN (E5M2)
+
+
+class ScaleEncoding(StrEnum):
+    """How a shared exponent is stored."""
+
+    TWOS_COMPLEMENT = "twos-complement"
+    BIASED = "biased"
+    FLOAT = "float"  # a minifloat scale with its own significand (NVFP4's E4M3)
+
+
+def _check(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ElementFormat:
+    """One element of a block: an integer mantissa (`exponent_bits == 0`) or a minifloat.
+
+    `mantissa_bits` counts stored bits without the sign: the magnitude of an integer, the fraction of a minifloat.
+    `fraction_bits` says how many of an integer's bits lie below the binary point; for a minifloat all of them do.
+    """
+
+    encoding: ElementEncoding
+    mantissa_bits: int
+    fraction_bits: int
+    exponent_bits: int = 0
+    bias: int = 0
+    specials: Specials = Specials.NONE
+
+    def __post_init__(self) -> None:
+        is_float = self.encoding is ElementEncoding.FLOAT
+        low, high = (0, 10) if is_float else (1, 15)
+        _check(
+            low <= self.mantissa_bits <= high,
+            f"mantissa_bits {self.mantissa_bits}: {low}..{high} (without the sign) for {self.encoding} elements",
+        )
+        _check(
+            1 <= self.exponent_bits <= 8 if is_float else self.exponent_bits == 0,
+            f"exponent_bits {self.exponent_bits}: 1..8 for float elements, 0 for integers",
+        )
+        _check(
+            self.fraction_bits == self.mantissa_bits if is_float else 0 <= self.fraction_bits <= self.mantissa_bits,
+            f"fraction_bits {self.fraction_bits}: equal to mantissa_bits for float elements, else up to it",
+        )
+        _check(is_float or self.specials is Specials.NONE, "specials: integers have none")
+
+    @property
+    def bits(self) -> int:
+        """Stored width, sign included."""
+        return 1 + self.exponent_bits + self.mantissa_bits
+
+    @property
+    def is_float(self) -> bool:
+        """Whether the element has an exponent of its own."""
+        return self.encoding is ElementEncoding.FLOAT
+
+    @property
+    def precision(self) -> int:
+        """p, the significand bits that a largest-binade element carries (the hidden one of a minifloat counted)."""
+        return self.mantissa_bits + (1 if self.is_float else 0)
+
+    @property
+    def emax(self) -> int:
+        """Exponent of the largest binade: what a block's exponent must leave to its largest element."""
+        if not self.is_float:
+            return self.mantissa_bits - 1 - self.fraction_bits
+        return (1 << self.exponent_bits) - 1 - self.bias - (1 if self.specials is Specials.IEEE else 0)
+
+    @property
+    def lsb_exponent(self) -> int:
+        """Exponent of the smallest positive element: every element is an integer multiple of 2^lsb_exponent."""
+        return (1 - self.bias if self.is_float else 0) - self.fraction_bits
+
+    @property
+    def max_code(self) -> int:
+        """Code of the largest finite magnitude."""
+        if not self.is_float:
+            return (1 << self.mantissa_bits) - 1
+        top = (1 << self.exponent_bits + self.mantissa_bits) - 1
+        return {Specials.NONE: top, Specials.NAN: top - 1, Specials.IEEE: top - (1 << self.mantissa_bits)}[
+            self.specials
+        ]
+
+    @property
+    def max_integer(self) -> int:
+        """The largest finite magnitude in units of 2^lsb_exponent."""
+        if not self.is_float:
+            return self.max_code
+        exponent, fraction = self.max_code >> self.mantissa_bits, self.max_code & (1 << self.mantissa_bits) - 1
+        return fraction if exponent == 0 else (fraction + (1 << self.mantissa_bits)) << (exponent - 1)
+
+    @property
+    def keeps_negative_zero(self) -> bool:
+        """Whether a value that rounds to zero keeps its sign; an integer mantissa has one zero."""
+        return self.is_float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScaleFormat:
+    """The shared exponent (or NVFP4's minifloat scale) of a block. All ones but the sign's place means poison."""
+
+    encoding: ScaleEncoding
+    bits: int
+    bias: int = 0
+
+    def __post_init__(self) -> None:
+        _check(2 <= self.bits <= 10, f"scale bits {self.bits}: 2..10")
+        _check(
+            self.encoding is not ScaleEncoding.TWOS_COMPLEMENT or self.bias == 0,
+            "bias: 0 for a two's-complement exponent",
+        )
+
+    @property
+    def lowest(self) -> int:
+        """Smallest exponent that can be stored; an all-zero block takes it."""
+        return -(1 << self.bits - 1) if self.encoding is ScaleEncoding.TWOS_COMPLEMENT else -self.bias
+
+    @property
+    def highest(self) -> int:
+        """Largest exponent that can be stored, one below the poison code."""
+        return self.lowest + (1 << self.bits) - 2
+
+    @property
+    def poison_code(self) -> int:
+        """Stored code of a block that took in a NaN or an infinity."""
+        if self.encoding is ScaleEncoding.BIASED:
+            return (1 << self.bits) - 1
+        return (1 << self.bits - 1) - 1
+
+    def encode(self, exponent: int) -> int:
+        """Unsigned stored code of an exponent in lowest..highest."""
+        return (exponent + self.bias) % (1 << self.bits)
+
+    def decode(self, code: int) -> int:
+        """Exponent behind a stored code (the poison code decodes as highest + 1)."""
+        if self.encoding is ScaleEncoding.TWOS_COMPLEMENT:
+            return code - (code >> self.bits - 1 << self.bits)
+        return code - self.bias
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockFormat:
+    """`block` elements that share one scale, in pairs (`subblock`) that may share a microexponent.
+
+    `name` is the canonical catalogue name. Packing, LSB first: elements in order, each with its sign on top, then
+    microexponents, then the scale.
+    """
+
+    name: str
+    element: ElementFormat
+    scale: ScaleFormat
+    block: int
+    subblock: int = 1
+    microexponent_bits: int = 0
+    tensor_scale: bool = False
+
+    def __post_init__(self) -> None:
+        _check(1 <= self.block <= 1024, f"block {self.block}: 1..1024")
+        _check(
+            1 <= self.subblock <= self.block and self.block % self.subblock == 0,
+            f"subblock {self.subblock}: a divisor of the block {self.block}",
+        )
+        _check(0 <= self.microexponent_bits <= 3, f"microexponent_bits {self.microexponent_bits}: 0..3")
+
+    @property
+    def microexponents(self) -> int:
+        """How many microexponents a block stores."""
+        return self.block // self.subblock if self.microexponent_bits else 0
+
+    @property
+    def element_bits(self) -> int:
+        """Bits that the elements of one block take."""
+        return self.block * self.element.bits
+
+    @property
+    def bits(self) -> int:
+        """Bits of one packed block."""
+        return self.element_bits + self.microexponents * self.microexponent_bits + self.scale.bits
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of one packed block in memory, padded with zero bits."""
+        return (self.bits + 7) // 8
+
+    @property
+    def bits_per_element(self) -> float:
+        """Storage cost of one element, its share of the scales included."""
+        return self.bits / self.block
