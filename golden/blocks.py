@@ -1,8 +1,4 @@
-"""Block arrays: `quantize` floats to blocks with a shared exponent, `BlockArray` holds, reads and packs them.
-
-Blocks run along one axis of the tensor; its last block is filled up with +0 (formats.md 0.10). Inside a BlockArray that
-axis is always last and split in two, (..., blocks, block), whatever axis of the tensor it was.
-"""
+"""Block arrays: tensors stored in blocks with a shared exponent; `quantize` makes them, `BlockArray` reads them."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -13,12 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 from golden import elements
 from golden.catalog import get_format
 from golden.formats import BlockFormat, Rounding, ScaleRule
+from golden.layout import blocked_shape, from_blocked, normalized_axis, to_blocked
 from golden.packing import pack_fields, unpack_fields
 from golden.rounding import INFINITY, NAN, to_fp32
 from golden.scales import decode_scales, encode_scales, shared_exponents
 
 __all__ = ["BlockArray", "from_bits", "quantize"]
 
+_CHUNK = 1 << 14  # elements converted at a time, so that the intermediate arrays stay in the cache
 _DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 
@@ -61,8 +59,8 @@ class BlockArray:
                 f"codes {codes.shape}, scales {scales.shape}: (..., blocks, {fmt.block}) and (..., blocks) wanted"
             )
         shape = (*codes.shape[:-2], codes.shape[-2] * fmt.block) if shape is None else tuple(shape)
-        axis = _axis(shape, axis)
-        if _blocked_shape(shape, axis, fmt) != codes.shape:
+        axis = normalized_axis(shape, axis)
+        if blocked_shape(shape, axis, fmt) != codes.shape:
             raise ValueError(f"shape {shape} along axis {axis} is not codes {codes.shape}")
         return cls(
             format=fmt,
@@ -91,8 +89,7 @@ class BlockArray:
         """The values as float32 of the tensor's shape: RNE of the exact ones; poisoned blocks are all 0x7FC00000."""
         lsb = self.exponents[..., np.newaxis] + self.format.element.lsb_exponent
         values = np.where(self.poison[..., np.newaxis], NAN.view(np.float32), to_fp32(self.mantissas, lsb))
-        values = values.reshape(*values.shape[:-2], -1)[..., : self.shape[self.axis]]
-        return np.ascontiguousarray(np.moveaxis(values, -1, self.axis))
+        return from_blocked(values, self.shape, self.axis)
 
     def to_bits(self) -> NDArray[np.uint8]:
         """Little-endian memory image (..., blocks, format.bytes), pads included."""
@@ -104,8 +101,8 @@ class BlockArray:
 def from_bits(bits: ArrayLike, fmt: BlockFormat | str, shape: tuple[int, ...], axis: int = -1) -> BlockArray:
     """The block array of a memory image (..., blocks, format.bytes), as `to_bits` makes it for a tensor of `shape`."""
     fmt, image = _format(fmt), np.asarray(bits)
-    axis = _axis(tuple(shape), axis)
-    wanted = (*_blocked_shape(tuple(shape), axis, fmt)[:-1], fmt.bytes)
+    axis = normalized_axis(tuple(shape), axis)
+    wanted = (*blocked_shape(tuple(shape), axis, fmt)[:-1], fmt.bytes)
     if image.dtype != np.uint8 or image.shape != wanted:
         raise ValueError(f"bits {image.dtype} {image.shape}: uint8 {wanted} wanted for {fmt.name} of shape {shape}")
     codes, scales = unpack_fields(image, [(fmt.block, fmt.element.bits), (1, fmt.scale.bits)])
@@ -132,46 +129,40 @@ def quantize(
     fmt, rounding, tensor = _format(fmt), Rounding(rounding), np.asarray(x)
     if tensor.dtype.name not in _DTYPES:
         raise TypeError(f"x has dtype {tensor.dtype}: {', '.join(_DTYPES)} wanted")
-    axis = _axis(tensor.shape, axis)
+    axis = normalized_axis(tensor.shape, axis)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # float64 past FLT_MAX is Inf, which poisons
-        bits = _blocked(tensor.astype(np.float32).view(np.uint32), axis, fmt)
+        bits = to_blocked(tensor.astype(np.float32).view(np.uint32), axis, fmt)
     words, word_bits = None, 0
     if rounding is Rounding.SR:
         words, word_bits = _random_words(random, random_bits, tensor.shape)
-        words = _blocked(words, axis, fmt)
+        words = to_blocked(words, axis, fmt)
 
-    maxima = (bits & 0x7FFFFFFF).max(axis=-1)  # magnitudes are ordered like their patterns
-    poison = maxima >= INFINITY
-    exponents = shared_exponents(np.where(poison, np.uint32(0), maxima), fmt, scale_rule)
-    finite = np.where(poison[..., np.newaxis], np.uint32(0), bits)
-    codes = elements.encode(finite, exponents[..., np.newaxis], fmt.element, rounding, words, word_bits)
-    scales = encode_scales(exponents, maxima, fmt.scale)
+    codes = np.empty(bits.shape, elements.code_dtype(fmt.element.bits))
+    scales = np.empty(bits.shape[:-1], elements.code_dtype(fmt.scale.bits))
+    rows, flat_codes, flat_scales = bits.reshape(-1, fmt.block), codes.reshape(-1, fmt.block), scales.reshape(-1)
+    flat_words = None if words is None else words.reshape(-1, fmt.block)
+    step = max(1, _CHUNK // fmt.block)
+    for part in (slice(start, start + step) for start in range(0, len(rows), step)):
+        drawn = None if flat_words is None else flat_words[part]
+        flat_codes[part], flat_scales[part] = _convert(rows[part], fmt, rounding, scale_rule, drawn, word_bits)
     return BlockArray(format=fmt, shape=tensor.shape, axis=axis, codes=codes, scales=scales)
 
 
-def _format(fmt: BlockFormat | str) -> BlockFormat:
-    return get_format(fmt) if isinstance(fmt, str) else fmt
-
-
-def _axis(shape: tuple[int, ...], axis: int) -> int:
-    """The axis counted from the front; a shape that has no blocks along it is an error."""
-    if not shape or 0 in shape:
-        raise ValueError(f"shape {shape}: at least one axis and one element wanted")
-    if not -len(shape) <= axis < len(shape):
-        raise ValueError(f"axis {axis}: {-len(shape)}..{len(shape) - 1} for shape {shape}")
-    return axis % len(shape)
-
-
-def _blocked_shape(shape: tuple[int, ...], axis: int, fmt: BlockFormat) -> tuple[int, ...]:
-    return (*shape[:axis], *shape[axis + 1 :], -(-shape[axis] // fmt.block), fmt.block)
-
-
-def _blocked(tensor: NDArray[Any], axis: int, fmt: BlockFormat) -> NDArray[Any]:
-    """(..., blocks, block) of a tensor, the last block filled up with zero bits."""
-    rows = np.moveaxis(tensor, axis, -1)
-    if tail := -rows.shape[-1] % fmt.block:
-        rows = np.pad(rows, [(0, 0)] * (rows.ndim - 1) + [(0, tail)])
-    return rows.reshape(_blocked_shape(tensor.shape, axis, fmt))
+def _convert(
+    bits: NDArray[np.uint32],
+    fmt: BlockFormat,
+    rounding: Rounding,
+    scale_rule: ScaleRule | str,
+    words: NDArray[np.unsignedinteger[Any]] | None,
+    word_bits: int,
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Codes (n, block) and scales (n) of whole blocks of FP32 patterns."""
+    maxima = (bits & 0x7FFFFFFF).max(axis=-1)  # magnitudes are ordered like their patterns
+    poison = maxima >= INFINITY
+    exponents = shared_exponents(np.where(poison, np.uint32(0), maxima), fmt, scale_rule)
+    finite = np.where(poison[:, np.newaxis], np.uint32(0), bits)
+    codes = elements.encode(finite, exponents[:, np.newaxis], fmt.element, rounding, words, word_bits)
+    return codes, encode_scales(exponents, maxima, fmt.scale)
 
 
 def _random_words(random: Any, random_bits: int | None, shape: tuple[int, ...]) -> tuple[NDArray[Any], int]:
@@ -187,6 +178,10 @@ def _random_words(random: Any, random_bits: int | None, shape: tuple[int, ...]) 
     if not 1 <= bits <= width or (bits < width and (words >> bits).any()):
         raise ValueError(f"random_bits {bits}: 1..{width} for {words.dtype} words, which must fit")
     return words, bits
+
+
+def _format(fmt: BlockFormat | str) -> BlockFormat:
+    return get_format(fmt) if isinstance(fmt, str) else fmt
 
 
 def _stored(what: str, values: NDArray[Any], bits: int) -> NDArray[Any]:

@@ -4,6 +4,8 @@ Operands may differ in mantissa width, not in block size. Inside one block the p
 sum is an integer; it is rounded once. Blocks are accumulated in increasing order from +0.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -79,13 +81,17 @@ def matmul(a: BlockArray, b: BlockArray) -> Floats:
             "(M, K) along 1 and (K, N) along 0 wanted"
         )
     _check_blocks(a, b)
-    a_mantissas, b_mantissas = a.mantissas, b.mantissas  # (M, blocks, block), (N, blocks, block)
-    a_lsb, b_lsb = _lsb(a), _lsb(b)
+    # Integers in a GEMM of floats are exact in any order of summation while every partial sum fits the significand.
+    largest = a.format.block * a.format.element.max_integer * b.format.element.max_integer
+    exact: np.dtype[Any] = np.dtype(np.float32 if largest < 1 << 24 else np.float64)
+    a_mantissas, b_mantissas = a.mantissas.astype(exact), b.mantissas.astype(exact)  # (M or N, blocks, block)
+    a_units, b_units = power_of_two(_lsb(a)), power_of_two(_lsb(b))
     total = np.zeros((a.shape[0], b.shape[1]), np.float32)
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         for block in range(a.scales.shape[-1]):
             sums = a_mantissas[:, block] @ b_mantissas[:, block].T
-            total += to_fp32(sums, a_lsb[:, block, np.newaxis] + b_lsb[:, block])
+            # Exact in float64, whose least subnormal is 2^-1074, or an infinity of the right sign: one RNE, the cast.
+            total += (sums * a_units[:, block, np.newaxis] * b_units[:, block]).astype(np.float32)
     poison = np.logical_or.outer(a.poison.any(axis=-1), b.poison.any(axis=-1))
     return canonical_nan(np.where(poison, NAN.view(np.float32), total))
 
