@@ -1,1 +1,1 @@
-"""TBD."""
+"""Amaranth generators of narrow-precision units, and the command line that emits their Verilog."""

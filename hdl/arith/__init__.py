@@ -1,0 +1,1 @@
+"""Combinational leaves of integer arithmetic."""

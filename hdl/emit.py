@@ -1,0 +1,124 @@
+"""From a configuration to Verilog text and its manifest, the same bytes on every machine."""
+
+import hashlib
+import json
+import re
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from amaranth.back import rtlil
+from amaranth.lib import data, wiring
+
+from hdl.config import UnitConfig
+from hdl.header import render_header
+from hdl.layouts import field_map
+from hdl.registry import make_unit
+from hdl.units.unit import StreamUnit
+from hdl.yosys import Engine, find_engine
+
+__all__ = ["SCHEMA", "Emitted", "emit", "manifest_text", "project_version", "to_rtlil"]
+
+SCHEMA = "narrowgauge-manifest-1"
+
+# Registers and memories get no initial values: reset defines whatever matters, and simulators are to start the rest at
+# random. Private aliases go; named signals, stages and submodules stay.
+_SCRIPT = (
+    "read_rtlil unit.il",
+    "proc -norom",
+    "delete */t:$meminit*",
+    "setattr -unset init */w:*",
+    "rename -hide */w:*.* */w:*$*",
+    "opt_clean",
+    "opt_dff",
+    "memory_collect",
+    "opt_clean",
+    "write_verilog -noattr unit.v",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """A generated unit: `name` is module and file name, `manifest` is JSON-ready."""
+
+    name: str
+    verilog: str
+    manifest: dict[str, Any]
+
+
+def project_version() -> str:
+    """Version of this project, from its installed metadata."""
+    try:
+        return version("narrowgauge")
+    except PackageNotFoundError:
+        return "0+uninstalled"
+
+
+def to_rtlil(unit: StreamUnit) -> str:
+    """RTLIL of a unit under its canonical name, submodules named `<unit>_<path>`."""
+    config = unit.config
+    text = rtlil.convert(unit, name=config.name, emit_src=False)
+    return re.sub(rf"\\{re.escape(config.name)}\.([\w.]+)", lambda k: f"\\{config.name}_{k[1].replace('.', '_')}", text)
+
+
+def emit(config: UnitConfig, engine: Engine | None = None) -> Emitted:
+    """Verilog and manifest of a unit. Raises ToolMissing or YosysError."""
+    engine = engine or find_engine()
+    unit = make_unit(config)
+    with tempfile.TemporaryDirectory(prefix="narrowgauge-") as folder:
+        (Path(folder) / "unit.il").write_text(to_rtlil(unit))
+        engine.run(_SCRIPT, Path(folder))
+        text = (Path(folder) / "unit.v").read_text()
+    # The first line is Yosys's banner; ours takes its place.
+    body = text.split("\n", 1)[1].lstrip("\n")
+    manifest = _manifest(unit, engine, hashlib.sha256(body.encode()).hexdigest())
+    return Emitted(config.name, render_header(config, manifest) + "\n" + body, manifest)
+
+
+def _manifest(unit: StreamUnit, engine: Engine, sha256: str) -> dict[str, Any]:
+    config = unit.config
+    return {
+        "schema": SCHEMA,
+        "generator": {"name": "narrowgauge", "version": project_version(), "yosys": engine.version},
+        "command": config.command(),
+        "config": config.to_dict(),
+        "top": config.name,
+        "clock": "clk",
+        "reset": {"name": "rst", "kind": "synchronous", "active": "high"},
+        "latency": unit.latency,
+        "throughput": unit.throughput,
+        "rounding": unit.rounding_points,
+        "critical_path": unit.critical_path,
+        "combinational_paths": [],
+        "sha256": sha256,
+        "ports": _ports(unit),
+    }
+
+
+def _ports(unit: StreamUnit) -> list[dict[str, Any]]:
+    ports: list[dict[str, Any]] = [
+        {"name": "clk", "direction": "input", "width": 1, "role": "clock", "fields": []},
+        {"name": "rst", "direction": "input", "width": 1, "role": "reset", "fields": []},
+    ]
+    for path, member, _ in unit.signature.flatten(unit):
+        stream_name, role = str(path[0]), str(path[-1])
+        shape = member.shape
+        ports.append(
+            {
+                "name": "__".join(map(str, path)),
+                "direction": "input" if member.flow == wiring.In else "output",
+                "width": shape.size if isinstance(shape, data.Layout) else 1,
+                "role": role,
+                "stream": stream_name,
+                "fields": [f.to_dict() for f in field_map(shape)] if role == "payload" else [],
+            }
+        )
+    return ports
+
+
+def manifest_text(manifest: dict[str, Any]) -> str:
+    """The manifest as the JSON text that is written: one field of a port to a line."""
+    text = json.dumps(manifest, indent=1)
+    return re.sub(r"\{\s+(\"name\": [^{}\[\]]+?)\s+\}", lambda k: "{" + re.sub(r"\s+", " ", k[1]) + "}", text) + "\n"

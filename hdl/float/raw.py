@@ -1,0 +1,117 @@
+"""FP32 words to raw numbers, fixed-point sums to raw numbers, and the left shift that normalises either."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hdl.arith.bits import leading_zeros, shift_right_sticky
+from hdl.layouts import float_layout
+
+__all__ = ["BIAS", "FP32", "FRACTION_GUARD", "SIGNIFICAND", "FixedToRaw", "Normalize", "UnpackFP32"]
+
+FP32 = float_layout("fp32")
+SIGNIFICAND = 24  # FP32's, the hidden one included
+FRACTION_GUARD = SIGNIFICAND + 2  # a guard and a sticky bit below it are what RNE needs
+BIAS = 126  # exponent of FP32's lowest binade, negated: biased = exponent + 126
+
+
+class UnpackFP32(wiring.Component):
+    """FP32 word to sign, biased exponent, 24-bit significand, and flags for infinity and NaN."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "x": In(FP32),
+                "sign": Out(1),
+                "biased": Out(8),
+                "significand": Out(SIGNIFICAND),
+                "infinity": Out(1),
+                "nan": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        hidden = self.x.exponent.any()
+        top = self.x.exponent.all()
+        m.d.comb += [
+            self.sign.eq(self.x.sign),
+            # Field 0 and field 1 are the same binade; field 0 lacks the hidden one.
+            self.biased.eq(self.x.exponent - hidden),
+            self.significand.eq(Cat(self.x.fraction, hidden)),
+            self.infinity.eq(top & ~self.x.fraction.any()),
+            self.nan.eq(top & self.x.fraction.any()),
+        ]
+        return m
+
+
+class Normalize(wiring.Component):
+    """Shift `magnitude` left until its top bit is set or `biased` reaches 0: by min(leading zeros, biased).
+
+    A zero gets biased 0, so that it is the smaller operand of every addition.
+    """
+
+    def __init__(self, width: int, biased_bits: int) -> None:
+        super().__init__(
+            {
+                "magnitude": In(width),
+                "biased": In(biased_bits),
+                "significand": Out(width),
+                "biased_out": Out(biased_bits),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        zeros = leading_zeros(m, self.magnitude, name="leading")
+        lowest = Signal()
+        amount = Signal.like(zeros)
+        m.d.comb += [
+            lowest.eq(self.biased < zeros),
+            amount.eq(Mux(lowest, self.biased, zeros)),
+            self.significand.eq(self.magnitude << amount),
+            self.biased_out.eq(Mux(lowest | ~self.magnitude.any(), 0, self.biased - zeros)),
+        ]
+        return m
+
+
+class FixedToRaw(wiring.Component):
+    """magnitude * 2^exponent to a raw number with guard and sticky bits kept.
+
+    `exponents` is the range `exponent` can take. The significand has max(width, 26) bits: 26 so that a value below
+    FP32's lowest binade, shifted right to reach it, still has its 24 bits, a guard and a sticky.
+    """
+
+    def __init__(self, width: int, exponents: range) -> None:
+        self._width, self._exponents = width, exponents
+        self.significand_bits = max(width, FRACTION_GUARD)
+        # The top bit of the magnitude weighs 2^(exponent + width - 1).
+        self._offset = width - 1 + BIAS
+        self.biased_bits = max((exponents[-1] + self._offset).bit_length(), 1)
+        super().__init__(
+            {
+                "magnitude": In(width),
+                "exponent": In(Shape.cast(exponents)),
+                "significand": Out(self.significand_bits),
+                "biased": Out(self.biased_bits),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.normalize = normalize = Normalize(self.significand_bits, self.biased_bits)
+        top = Signal(range(self._exponents[0] + self._offset, self._exponents[-1] + self._offset + 1))
+        padded = Cat(Const(0, self.significand_bits - self._width), self.magnitude)
+        m.d.comb += [
+            top.eq(self.exponent + self._offset),
+            normalize.magnitude.eq(padded),
+            normalize.biased.eq(top),
+            self.significand.eq(normalize.significand),
+            self.biased.eq(normalize.biased_out),
+        ]
+        if self._exponents[0] + self._offset < 0:
+            below = Signal(range(-(self._exponents[0] + self._offset) + 1))
+            m.d.comb += below.eq(Mux(top < 0, -top, 0))
+            m.d.comb += normalize.magnitude.eq(shift_right_sticky(m, padded, below, name="denormal"))
+            m.d.comb += normalize.biased.eq(Mux(top < 0, 0, top))
+        return m

@@ -1,0 +1,89 @@
+"""Stream payloads as Amaranth layouts, and the bit map of a layout for headers and manifests.
+
+Every leaf of a layout says how its bits are to be read (unsigned, twos-complement, sign-magnitude, float); a packed
+block has exactly the bit order of formats.md 0.9: elements in order, LSB first, each with its sign on top, then the
+shared exponent.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from amaranth.hdl import Shape, ShapeCastable, unsigned
+from amaranth.lib import data
+
+from golden.formats import BlockFormat, ScaleEncoding
+
+__all__ = ["FLOATS", "FieldBits", "FloatLayout", "SignMagnitude", "block_layout", "field_map", "float_layout"]
+
+
+class SignMagnitude(data.StructLayout):
+    """An integer element: `magnitude_bits` of magnitude with the sign on top. Minus zero reads as zero."""
+
+    def __init__(self, magnitude_bits: int) -> None:
+        super().__init__({"magnitude": magnitude_bits, "sign": 1})
+
+
+class FloatLayout(data.StructLayout):
+    """An IEEE-like float: fraction, biased exponent, sign. `name` is what the manifest calls it."""
+
+    def __init__(self, name: str, exponent_bits: int, fraction_bits: int) -> None:
+        super().__init__({"fraction": fraction_bits, "exponent": exponent_bits, "sign": 1})
+        self.name, self.exponent_bits, self.fraction_bits = name, exponent_bits, fraction_bits
+
+    @property
+    def bias(self) -> int:
+        """Subtracted from a non-zero exponent field; a zero field means exponent 1 - bias and no hidden one."""
+        return (1 << self.exponent_bits - 1) - 1
+
+
+# name -> exponent bits, fraction bits
+FLOATS = {"fp32": (8, 23), "bf16": (8, 7), "fp16": (5, 10)}
+
+
+def float_layout(name: str) -> FloatLayout:
+    """Layout of a scalar float type by name."""
+    return FloatLayout(name, *FLOATS[name])
+
+
+def block_layout(fmt: BlockFormat) -> data.StructLayout:
+    """Layout of one packed block of integer mantissas (formats.md 0.9)."""
+    exponent = Shape(fmt.scale.bits, signed=fmt.scale.encoding is ScaleEncoding.TWOS_COMPLEMENT)
+    return data.StructLayout(
+        {"mantissa": data.ArrayLayout(SignMagnitude(fmt.element.mantissa_bits), fmt.block), "exponent": exponent}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FieldBits:
+    """Where a leaf lies in a packed payload and how it is read; `format` names the float type of a float."""
+
+    name: str
+    lsb: int
+    width: int
+    encoding: str
+    format: str | None = None
+
+    def to_dict(self) -> dict[str, str | int]:
+        """Manifest entry."""
+        entry: dict[str, str | int] = {
+            "name": self.name,
+            "lsb": self.lsb,
+            "width": self.width,
+            "encoding": self.encoding,
+        }
+        return entry if self.format is None else entry | {"format": self.format}
+
+
+def field_map(layout: ShapeCastable | Shape | int, name: str = "", lsb: int = 0) -> Iterator[FieldBits]:
+    """Leaves of a layout, lowest bit first."""
+    if isinstance(layout, SignMagnitude):
+        yield FieldBits(name, lsb, layout.size, "sign-magnitude")
+    elif isinstance(layout, FloatLayout):
+        yield FieldBits(name, lsb, layout.size, "float", layout.name)
+    elif isinstance(layout, data.Layout):
+        for key, child in layout:
+            inner = f"{name}[{key}]" if isinstance(layout, data.ArrayLayout) else f"{name}.{key}".lstrip(".")
+            yield from field_map(child.shape, inner, lsb + child.offset)
+    else:
+        shape = unsigned(layout) if isinstance(layout, int) else Shape.cast(layout)
+        yield FieldBits(name, lsb, shape.width, "twos-complement" if shape.signed else "unsigned")

@@ -1,0 +1,31 @@
+"""What `--list` prints, from the registry: units, options with ranges and defaults, latency."""
+
+from dataclasses import fields
+
+from hdl.config import flag_of
+from hdl.registry import UNITS, Unit, make_config, make_unit
+
+__all__ = ["render_list"]
+
+
+def render_list() -> str:
+    """Text of the list."""
+    return "\n\n".join(_unit_lines(unit) for unit in UNITS.values())
+
+
+def _unit_lines(unit: Unit) -> str:
+    config = make_config(unit.name)
+    component = make_unit(config)
+    rate = component.throughput
+    pace = f"{rate['transfers']} transfer(s) in {rate['cycles']} cycle(s)"
+    lines = [
+        f"{unit.name}: {unit.summary}",
+        f"  default {config.name}: latency {component.latency} cycles, {pace}",
+    ]
+    for item in fields(unit.config):
+        facts = item.metadata
+        legal = facts.get("legal")
+        values = f"{legal[0]}..{legal[-1]}" if legal else ", ".join(facts.get("choices", ("bfpMxN[eW]",)))
+        default = config.default_of(item.name)
+        lines.append(f"  {flag_of(item.name):<14} {values:<26} default {default!s:<10} {facts['help']}")
+    return "\n".join(lines)

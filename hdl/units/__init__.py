@@ -1,0 +1,1 @@
+"""One file per unit: its configuration and its component."""

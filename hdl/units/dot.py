@@ -1,0 +1,192 @@
+"""BFP dot product: exact inside a block, then fixed point or FP32, then optionally accumulated over blocks."""
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import ClassVar
+
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.catalog import get_format
+from golden.formats import BlockFormat
+from hdl.config import ConfigError, UnitConfig, block_format, describe_format, integer, named, same_block
+from hdl.float.accumulate import Accumulate
+from hdl.float.raw import FP32, FRACTION_GUARD, SIGNIFICAND, FixedToRaw, UnpackFP32
+from hdl.float.round import RoundFP32
+from hdl.layouts import block_layout
+from hdl.stream import OutputBuffer, Pipeline
+from hdl.units.block_sum import block_sum, sum_exponents, sum_shape
+from hdl.units.unit import StreamUnit
+
+__all__ = ["Dot", "DotConfig"]
+
+_ROUND_SUM = "FP32, RNE: the exact sum of a block"
+_ROUND_ADD = "FP32, RNE: each addition of a block's FP32 result to the accumulator, in block order from +0"
+_ROUND_FUSED = "FP32, RNE: accumulator plus the exact sum of a block, once per block, in block order from +0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DotConfig(UnitConfig):
+    """Options of the dot product."""
+
+    unit: ClassVar[str] = "dot"
+
+    format_b: str = block_format("block format of operand b (default: that of --format); same block length")
+    result: str = named("fp32", ("fp32", "fixed"), "FP32, or the exact sum with the exponent of its LSB")
+    accumulate: str = named(
+        "none", ("none", "fp32", "fused"), "sum blocks between first and last marks, in FP32", token="acc_{}"
+    )
+    contexts: int = integer(1, range(1, 9), "independent sums, interleaved; the adder gets as many stages", token="k{}")
+
+    def validate(self) -> None:
+        same_block(self, "format_b")
+        if self.accumulate != "none" and self.result != "fp32":
+            raise ConfigError("result", self.result, f"fp32 with --accumulate {self.accumulate}")
+        if self.accumulate == "none" and self.contexts != 1:
+            raise ConfigError("contexts", self.contexts, "1 with --accumulate none")
+
+    def describe(self) -> str:
+        """Operands, result, accumulation and stages in one line."""
+        b = "" if self.format_b == self.format else f" by {describe_format(self.operand_b)}"
+        result = {
+            "none": {"fp32": "FP32 result", "fixed": "fixed-point result"}[self.result],
+            "fp32": f"FP32 accumulation in block order, {self.contexts} context(s)",
+            "fused": f"fused FP32 accumulation in block order, {self.contexts} context(s)",
+        }[self.accumulate]
+        return f"{describe_format(self.operand)}{b}; exact dot product, {result}, {self.pipeline} pipeline stage(s)"
+
+    @property
+    def operand_b(self) -> BlockFormat:
+        """The format object of `--format-b`."""
+        return get_format(self.format_b)
+
+
+class Dot(StreamUnit[DotConfig]):
+    """Two blocks in, one result out.
+
+    Ports: `i` with blocks `a`, `b` (and `first`, `last` when accumulating); `o` with the FP32 `value`, or with `sum`,
+    `exponent` of its LSB and `poison`. A poisoned block gives the canonical NaN, or sum 0, exponent 0, poison 1.
+    Latency pipeline + contexts cycles; throughput one block a cycle. Rounding: formats.md 0.6.
+    """
+
+    def __init__(self, config: DotConfig) -> None:
+        operands: dict[str, object] = {"a": block_layout(config.operand), "b": block_layout(config.operand_b)}
+        if config.accumulate != "none":
+            operands |= {"first": 1, "last": 1}
+        self._exponents = sum_exponents(config.operand, config.operand_b)
+        self._sum = sum_shape(config.operand, config.operand_b)
+        fixed = {"sum": self._sum, "exponent": Shape.cast(self._exponents), "poison": 1}
+        self._result = data.StructLayout(fixed if config.result == "fixed" else {"value": FP32})
+        super().__init__(
+            config,
+            {"i": In(stream.Signature(data.StructLayout(operands))), "o": Out(stream.Signature(self._result))},
+        )
+
+    @property
+    def latency(self) -> int:
+        """Pipeline registers and the adder's stages, the output buffer being the last of them."""
+        return self.config.pipeline + self.config.contexts
+
+    @property
+    def rounding_points(self) -> list[str]:
+        """None for a fixed-point result; else the block sum, the accumulation, or both in one."""
+        if self.config.result == "fixed":
+            return []
+        return {"none": [_ROUND_SUM], "fp32": [_ROUND_SUM, _ROUND_ADD], "fused": [_ROUND_FUSED]}[self.config.accumulate]
+
+    @property
+    def critical_path(self) -> str:
+        """The accumulate loop cannot be pipelined, only interleaved."""
+        if self.config.accumulate == "none":
+            return super().critical_path
+        return f"accumulate loop: align, add, normalise and round in {self.config.contexts} cycle(s)"
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.buffer = buffer = OutputBuffer(self._result)
+        wiring.connect(m, buffer.o, wiring.flipped(self.o))
+        m.d.comb += self.i.ready.eq(buffer.i.ready)
+        accumulating = self.config.accumulate != "none"
+        # The loop comes first: it must not share a cycle with the block sum. Then the sum, whose adders are deepest.
+        cuts = (("addend",) if accumulating else ()) + ("sum", "products", "normalized", "half_sums")
+        pipe = Pipeline(m, cuts=cuts, registers=self.config.pipeline, enable=buffer.i.ready, valid=self.i.valid)
+
+        a, b = self.i.p.a, self.i.p.b
+        marks = {"first": self.i.p.first, "last": self.i.p.last} if accumulating else {}
+        total, along = block_sum(
+            m,
+            pipe,
+            a,
+            b,
+            exponent=a.exponent + b.exponent - self._fraction_bits,
+            poison=(a.exponent == self.config.operand.scale.highest + 1)
+            | (b.exponent == self.config.operand_b.scale.highest + 1),
+            **marks,
+        )
+        stage = pipe.cut("sum", total=total, **along)
+        if self.config.result == "fixed":
+            self._give_fixed(m, pipe, buffer, stage)
+        else:
+            self._give_fp32(m, pipe, buffer, stage)
+        return m
+
+    @property
+    def _fraction_bits(self) -> int:
+        return self.config.operand.element.fraction_bits + self.config.operand_b.element.fraction_bits
+
+    def _give_fixed(self, m: Module, pipe: Pipeline, buffer: OutputBuffer, stage: SimpleNamespace) -> None:
+        stage = pipe.cut("normalized", **vars(stage))
+        m.d.comb += [
+            buffer.i.p.sum.eq(Mux(stage.poison, 0, stage.total)),
+            buffer.i.p.exponent.eq(Mux(stage.poison, 0, stage.exponent)),
+            buffer.i.p.poison.eq(stage.poison),
+            buffer.i.valid.eq(pipe.valid),
+        ]
+
+    def _give_fp32(self, m: Module, pipe: Pipeline, buffer: OutputBuffer, stage: SimpleNamespace) -> None:
+        magnitude = Signal(self._sum.width - 1)  # |sum| fits beside the sign: the sum cannot be the lowest code
+        exponent = Signal(Shape.cast(self._exponents))
+        m.submodules.to_raw = to_raw = FixedToRaw(len(magnitude), self._exponents)
+        m.d.comb += [
+            magnitude.eq(Mux(stage.total < 0, -stage.total, stage.total)),
+            exponent.eq(stage.exponent),
+            to_raw.magnitude.eq(magnitude),
+            to_raw.exponent.eq(exponent),
+        ]
+        marks = {name: getattr(stage, name) for name in ("first", "last") if hasattr(stage, name)}
+        stage = pipe.cut(
+            "normalized",
+            sign=stage.total < 0,
+            significand=to_raw.significand,
+            biased=to_raw.biased,
+            nan=stage.poison,
+            **marks,
+        )
+        if self.config.accumulate == "fused":
+            self._accumulate(m, pipe, buffer, **vars(pipe.cut("addend", **vars(stage))))
+            return
+
+        m.submodules.round = rounder = RoundFP32(to_raw.significand_bits, to_raw.biased_bits)
+        m.d.comb += [getattr(rounder, k).eq(getattr(stage, k)) for k in ("sign", "biased", "significand", "nan")]
+        if self.config.accumulate == "none":
+            m.d.comb += [buffer.i.p.value.eq(rounder.value), buffer.i.valid.eq(pipe.valid)]
+            return
+        m.submodules.unpack = unpack = UnpackFP32()
+        stage = pipe.cut("addend", value=rounder.value.as_value(), first=stage.first, last=stage.last)
+        m.d.comb += unpack.x.eq(stage.value)
+        addend = {name: getattr(unpack, name) for name in ("sign", "biased", "infinity", "nan")}
+        padded = Cat(Const(0, FRACTION_GUARD - SIGNIFICAND), unpack.significand)
+        self._accumulate(m, pipe, buffer, significand=padded, first=stage.first, last=stage.last, **addend)
+
+    def _accumulate(self, m: Module, pipe: Pipeline, buffer: OutputBuffer, **addend: Value) -> None:
+        m.submodules.accumulate = accumulate = Accumulate(
+            len(addend["significand"]), len(addend["biased"]), self.config.contexts
+        )
+        m.d.comb += [getattr(accumulate, name).eq(value) for name, value in addend.items()]
+        m.d.comb += [
+            accumulate.enable.eq(buffer.i.ready),
+            accumulate.i_valid.eq(pipe.valid),
+            buffer.i.p.value.eq(accumulate.value),
+            buffer.i.valid.eq(accumulate.o_valid),
+        ]
