@@ -81,6 +81,8 @@ def _split(bits: int) -> tuple[int, int]:
 
 def to_fp32(integer: int, exponent: int) -> int:
     """RNE of integer * 2^exponent to an FP32 pattern; the integer 0 gives +0."""
+    if integer == 0:
+        return 0
     sign, magnitude = (SIGN if integer < 0 else 0), abs(integer)
     # The result's last place: 24 significant bits, but never below the least subnormal.
     place = max(magnitude.bit_length() + exponent - 24, -149)
