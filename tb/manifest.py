@@ -7,6 +7,7 @@ smallest unsigned one that holds the code (`lanes.code_dtype`). A port turns bat
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -72,7 +73,7 @@ class Port:
     width: int
     role: str
     stream: str | None = None
-    fields: tuple[Field, ...] = ()
+    fields: tuple[Field, ...] = dataclasses.field(default=(), repr=False)
 
     @cached_property
     def groups(self) -> dict[str, Group]:
@@ -174,7 +175,7 @@ class Manifest:
     config: dict[str, Any]
     clock: str | None  # None: a combinational unit without a clock port
     reset: Reset | None
-    ports: tuple[Port, ...]
+    ports: tuple[Port, ...] = dataclasses.field(repr=False)
     latency: int
     throughput: tuple[int, int]  # transfers, cycles
     command: str
