@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from hdl.config import ConfigError, UnitConfig
+from hdl.units.dequantize import Dequantize, DequantizeConfig
 from hdl.units.dot import Dot, DotConfig
+from hdl.units.quantize import Quantize, QuantizeConfig
+from hdl.units.quantize_serial import QuantizeSerial
+from hdl.units.tile import Tile, TileConfig
 from hdl.units.unit import StreamUnit
 
 __all__ = ["UNITS", "Unit", "make_config", "make_unit"]
@@ -25,8 +29,18 @@ class Unit:
         return self.config.unit
 
 
+def _quantize(config: QuantizeConfig) -> StreamUnit:
+    return Quantize(config) if config.beats == 1 else QuantizeSerial(config)
+
+
 UNITS: dict[str, Unit] = {
-    unit.name: unit for unit in (Unit("dot product of two blocks, exact inside the block", DotConfig, Dot),)
+    unit.name: unit
+    for unit in (
+        Unit("dot product of two blocks, exact inside; FP32, fixed point, or accumulated over blocks", DotConfig, Dot),
+        Unit("FP32, BF16 or FP16 values to a block", QuantizeConfig, _quantize),
+        Unit("a block to FP32 values", DequantizeConfig, Dequantize),
+        Unit("dot product, FP32 accumulation, activation, conversion of the results to a block", TileConfig, Tile),
+    )
 }
 
 

@@ -1,0 +1,1 @@
+"""Parts of the converters between scalar floats and blocks."""

@@ -1,0 +1,119 @@
+"""The converter that takes some values of a block per cycle."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data
+from amaranth.lib.fifo import SyncFIFO
+
+from golden.formats import ScaleRule
+from hdl.convert.peak import combine_peaks, find_peak
+from hdl.convert.scale import SharedExponent
+from hdl.layouts import block_layout
+from hdl.stream import Pipeline
+from hdl.units.quantize import ElementPath, QuantizeConfig
+from hdl.units.unit import StreamUnit
+
+__all__ = ["QuantizeSerial"]
+
+
+class QuantizeSerial(StreamUnit[QuantizeConfig]):
+    """`lanes` floats a cycle in, a packed block out after every `beats` transfers.
+
+    The values of a block wait in a buffer of one block and one beat until its exponent is known; then they are rounded
+    at the rate they came, while the next block fills in. Latency beats + pipeline + 1 cycles from a block's last
+    transfer; throughput one transfer a cycle. A block that never gets its last values never comes out.
+    """
+
+    def __init__(self, config: QuantizeConfig) -> None:
+        super().__init__(config, config.signature())
+
+    @property
+    def latency(self) -> int:
+        """Rounding a block takes as many cycles as it took to come in."""
+        return self.config.beats + self.config.pipeline + 1
+
+    @property
+    def rounding_points(self) -> list[str]:
+        """Rounding of the mantissas."""
+        return self.config.rounding_points
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config, path = self.config, ElementPath(self.config)
+        beats = config.beats
+        rule = ScaleRule(config.scale_rule)
+        enable = Signal()  # the rounding half moves; set by the output half, from registers alone
+
+        # Collecting half: buffer the beat, keep the running peak, hand the block over with its last beat.
+        beat_layout = self.i.p.shape()
+        m.submodules.waiting = waiting = SyncFIFO(width=beat_layout.size, depth=beats + 1)
+        arriving = Signal(range(beats))
+        rounding = Signal()  # a block is being rounded
+        leaving = Signal(range(beats))
+        last_leaves = rounding & enable & (leaving == beats - 1)
+        last_arrives = arriving == beats - 1
+        m.d.comb += [
+            self.i.ready.eq(waiting.w_rdy & (~last_arrives | ~rounding | last_leaves)),
+            waiting.w_en.eq(self.i.valid & self.i.ready),
+            waiting.w_data.eq(self.i.payload),
+        ]
+
+        values = list(self.i.p.value)
+        beat_peak, beat_poison = find_peak(m, values, rule), path.poison(values)
+        running_peak = Signal.like(beat_peak, reset_less=True)
+        running_poison = Signal(reset_less=True)
+        peak, poison = Signal.like(beat_peak, name="block_peak_so_far"), Signal(name="block_poison_so_far")
+        fraction_bits = config.value_layout.fraction_bits
+        m.d.comb += [
+            peak.eq(Mux(arriving == 0, beat_peak, combine_peaks(running_peak, beat_peak, fraction_bits, rule))),
+            poison.eq(beat_poison | (running_poison & (arriving != 0))),
+        ]
+        block_peak = Signal.like(beat_peak, reset_less=True)
+        block_poison = Signal(reset_less=True)
+        with m.If(rounding & enable):
+            m.d.sync += leaving.eq(Mux(last_leaves, 0, leaving + 1))
+            with m.If(last_leaves):
+                m.d.sync += rounding.eq(0)
+        with m.If(waiting.w_en):
+            m.d.sync += [
+                running_peak.eq(peak),
+                running_poison.eq(poison),
+                arriving.eq(Mux(last_arrives, 0, arriving + 1)),
+            ]
+            with m.If(last_arrives):
+                m.d.sync += [block_peak.eq(peak), block_poison.eq(poison), rounding.eq(1)]
+
+        # Rounding half: one beat a cycle through the lanes.
+        m.submodules.exponent = shared = SharedExponent(config.value_layout, config.operand, rule)
+        m.d.comb += [shared.peak.eq(block_peak), shared.poison.eq(block_poison), waiting.r_en.eq(rounding & enable)]
+        beat = data.View(beat_layout, waiting.r_data)
+        pipe = Pipeline(m, cuts=("exponent", "aligned"), registers=config.pipeline, enable=enable, valid=rounding)
+        stage = pipe.cut(
+            "exponent",
+            exponent=shared.exponent,
+            values=list(beat.value),
+            words=list(beat.random) if config.draws_from_port else [],
+            last=leaving == beats - 1,
+        )
+        elements, along = path.connect(m, pipe, enable, stage.values, stage.words, stage.exponent, last=stage.last)
+        self._assemble(m, enable, pipe.valid, elements, along["exponent"], along["last"])
+        return m
+
+    def _assemble(
+        self, m: Module, enable: Signal, valid: Value, elements: list[Value], exponent: Value, last: Value
+    ) -> None:
+        """Shift beats together; the last one completes the output register, which must be free by then."""
+        beat = Cat(elements)
+        earlier = Signal(len(beat) * (self.config.beats - 1), reset_less=True)
+        block = Signal(block_layout(self.config.operand), reset_less=True)
+        full = Signal()
+        m.d.comb += [
+            self.o.payload.eq(block),
+            self.o.valid.eq(full),
+            enable.eq(~(full & valid & last)),
+        ]
+        with m.If(full & self.o.ready):
+            m.d.sync += full.eq(0)
+        with m.If(enable & valid):
+            m.d.sync += earlier.eq(Cat(earlier, beat)[len(beat) :])
+            with m.If(last):
+                m.d.sync += [block.eq(Cat(earlier, beat, exponent)), full.eq(1)]
