@@ -1,0 +1,143 @@
+"""Pack, unpack and measure tensors from the command line: `python -m golden.gecko --help`."""
+
+import argparse
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from golden.gecko.descriptor import GeckoError, Mode
+from golden.gecko.file import pack_npy, unpack_npy
+from golden.gecko.npy import array_of
+from golden.gecko.ratios import ratio_table, ratios
+from golden.gecko.report import to_json, write
+from golden.gecko.stat import stat, stat_file, table
+from golden.gecko.values import as_bits
+
+_SWITCH = {"off": False, "on": True, "auto": None}
+_LONG = 40_000_000  # bytes beyond which packing takes some seconds
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m golden.gecko", description="Lossless exponent coding of float tensors.")
+    parser.add_argument("-v", "--verbose", action="store_true", help="show the traceback of an error")
+    commands = parser.add_subparsers(
+        parser_class=_Parser, dest="command", required=True, metavar="{pack,unpack,stat,ratios}"
+    )
+
+    facts = _Parser(add_help=False)
+    facts.add_argument("--mode", choices=["auto", *(m.name.lower() for m in Mode)], help="default: auto, the cheapest")
+    facts.add_argument("--bias", type=int, metavar="B", help="code that fixed mode refers to; default: the cheapest")
+    facts.add_argument("--mantissa-bits", type=int, metavar="N", help="cut mantissas to N bits; default: keep all")
+    facts.add_argument("--exponent-bits", type=int, metavar="N", help="1..8; default: 8, the whole field")
+    facts.add_argument("--offset", type=int, metavar="N", help="exponent field of code 0 where N < 8; default: 0")
+    facts.add_argument("--zero-mask", choices=_SWITCH, help="mark zeros in a mask; default: off (stat: auto)")
+    facts.add_argument("--elide-sign", choices=_SWITCH, help="drop the sign bit where none is set; default: off")
+
+    pack = commands.add_parser("pack", parents=[facts], help="x.npy -> x.gck, lossless unless bits are cut")
+    pack.add_argument("npy", type=Path, help="float32, bfloat16, or uint16/uint32 bit patterns")
+    pack.add_argument("gck", type=Path)
+    unpack = commands.add_parser("unpack", help="x.gck -> y.npy, the file that was packed")
+    unpack.add_argument("gck", type=Path)
+    unpack.add_argument("npy", type=Path)
+    stat = commands.add_parser("stat", parents=[facts], help="bits by part and mode of a .npy or .gck file")
+    stat.add_argument("file", type=Path)
+    table = commands.add_parser("ratios", help="the table of gecko.md 6 on synthetic data, measured")
+    table.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
+    table.add_argument("--values", type=int, default=1 << 18, metavar="N", help="per tensor; default: %(default)s")
+    for command in (stat, table):
+        command.add_argument("--json", action="store_true", help="machine-readable, with provenance")
+        command.add_argument("-o", "--output", type=Path, help="write to a file instead of standard output")
+    return parser
+
+
+def _facts(args: argparse.Namespace) -> dict[str, Any]:
+    """The format flags that were given, as arguments of `size.candidates`."""
+    names = ("mode", "bias", "mantissa_bits", "exponent_bits", "offset", "zero_mask", "elide_sign")
+    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    if "mode" in given:
+        given["mode"] = None if given["mode"] == "auto" else Mode[given["mode"].upper()]
+    if "zero_mask" in given:
+        given["zero_mask"] = _SWITCH[given["zero_mask"]]
+    if "elide_sign" in given:
+        given["sign_elided"] = _SWITCH[given.pop("elide_sign")]
+    return given
+
+
+def _pack(args: argparse.Namespace) -> None:
+    npy = args.npy.read_bytes()
+    if len(npy) > _LONG:
+        print(f"packing {len(npy) >> 20} MiB, a few seconds per 100 MiB ...", file=sys.stderr)
+    gck = pack_npy(npy, **_facts(args))
+    write(args.gck, gck)
+    print(f"{args.gck}: {len(gck)} bytes, {len(gck) / len(npy):.3f} of {args.npy}", file=sys.stderr)
+
+
+def _unpack(args: argparse.Namespace) -> None:
+    write(args.npy, unpack_npy(args.gck.read_bytes()))
+
+
+def _stat(args: argparse.Namespace) -> str:
+    facts, data = _facts(args), args.file.read_bytes()
+    if data.startswith(b"\x93NUMPY"):
+        bits, source = as_bits(array_of(data))
+        report = stat(bits, source, **{"zero_mask": None} | facts)
+    elif facts:
+        raise GeckoError("a .gck file states its own format: give no format flags")
+    else:
+        report = stat_file(data)
+    return to_json(report, args.line) if args.json else table(report)
+
+
+def _ratios(args: argparse.Namespace) -> str:
+    if args.seed < 0:
+        raise GeckoError(f"--seed {args.seed}: 0 or more")
+    if not 64 <= args.values <= 1 << 26:
+        raise GeckoError(f"--values {args.values}: 64..{1 << 26}")
+    rows = ratios(args.seed, args.values)
+    return to_json({"values": args.values, "rows": rows}, args.line, args.seed) if args.json else ratio_table(rows)
+
+
+def _explain(error: GeckoError | OSError, args: argparse.Namespace) -> str:
+    """One line that names the file or the flag at fault."""
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}"
+    name, _, rest = str(error).partition(" ")
+    if getattr(args, name, None) is not None:
+        return f"--{name.replace('_', '-')} {rest}"
+    file = {"pack": "npy", "unpack": "gck", "stat": "file"}.get(args.command)
+    return f"{getattr(args, file)}: {error}" if file else str(error)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status: 0 done, 2 bad flags or a bad file, 1 unexpected."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    args = _parser().parse_args(words)
+    args.line = " ".join(["python -m golden.gecko", *(Path(word).name for word in words)])
+    try:
+        text = {"pack": _pack, "unpack": _unpack, "stat": _stat, "ratios": _ratios}[args.command](args)
+        if text is not None and args.output:
+            write(args.output, (text + "\n").encode())
+        elif text is not None:
+            print(text)
+    except (GeckoError, OSError) as error:
+        if args.verbose:
+            traceback.print_exc()
+        print(f"python -m golden.gecko {args.command}: {_explain(error, args)}", file=sys.stderr)
+        return 2
+    except Exception as error:
+        if args.verbose:
+            traceback.print_exc()
+        print(f"python -m golden.gecko {args.command}: unexpected: {error!r} (-v for more)", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
