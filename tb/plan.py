@@ -1,0 +1,98 @@
+"""The test plan: which test points each unit has, and the count of a driven batch.
+
+One place says, per unit, what a bench must have shown; a unit without an entry cannot be run.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from golden.catalog import get_format
+from golden.units import relu
+from tb.models import Batch, Config, accumulated, random_words
+from tb.points_convert import DEQUANTIZE_POINTS, QUANTIZE_POINTS, STOCHASTIC_POINTS, DequantizeView, QuantizeView
+from tb.points_dot import ACCUMULATE_POINTS, BLOCK_POINTS, FLOAT_POINTS, DotView
+from tb.testpoints import Need, Point, judge, mask
+
+__all__ = ["count_hits", "hit_masks", "points", "verdict"]
+
+_RELU = Need("activation relu", lambda c: c["activation"] == "relu")
+_TILE_POINTS = [
+    Point("a NaN poisons a block", lambda v: v.poison),
+    Point("ReLU cuts a negative", lambda v: v.cut & (v.x == 0), (_RELU,)),
+    Point("block of negatives only", lambda v: v.cut.all(axis=1), (_RELU,)),
+]
+# What a tile's converter can meet: its input is an FP32 sum.
+_SHARED = [
+    "all-zero block", "exact element", "tie above an even mantissa", "tie above an odd mantissa", "largest mantissa",
+    "maximum in the first element", "maximum in the last element", "saturates", "exponent clamped from above",
+    "exponent clamped from below", "scale rule keeps the exponent",
+]  # fmt: skip
+# The sums of a dot product are integers of few bits: seldom a mantissa of ones and more ones below it.
+_SHORT = Need("mantissas of up to four bits", lambda c: get_format(c["to"]).element.mantissa_bits <= 4, exact=False)
+_TILE_POINTS += [
+    Point(point.name, point.hit, (*point.needs, _SHORT)) for point in QUANTIZE_POINTS if "takes the next" in point.name
+]
+_TILE_STOCHASTIC = [
+    Point("word rounds up", lambda v: (v.fraction > 0) & (v.word_sum >= 1 << v.config["random_bits"])),
+    Point("word rounds down", lambda v: (v.fraction > 0) & (v.word_sum < 1 << v.config["random_bits"])),
+]
+_TILE_POINTS += [point for point in QUANTIZE_POINTS if point.name in _SHARED]
+
+
+def _prefixed(prefix: str, listed: list[Point]) -> list[Point]:
+    return [Point(f"{prefix}: {point.name}", point.hit, point.needs) for point in listed]
+
+
+def _sections(config: Config) -> dict[str, list[Point]]:
+    """Sections of the plan; each is counted on a view of its own."""
+    stochastic = STOCHASTIC_POINTS if config.get("rounding") == "sr" else []
+    match config["unit"]:
+        case "quantize":
+            return {"quantize": QUANTIZE_POINTS + stochastic}
+        case "dequantize":
+            return {"dequantize": DEQUANTIZE_POINTS}
+        case "tile":
+            dot = BLOCK_POINTS + FLOAT_POINTS + ACCUMULATE_POINTS
+            stochastic = _TILE_STOCHASTIC if stochastic else []
+            return {"dot": dot, "tile": _prefixed("tile", _TILE_POINTS + stochastic)}
+    floats = FLOAT_POINTS if config["result"] == "fp32" else []
+    return {"dot": BLOCK_POINTS + floats + (ACCUMULATE_POINTS if config["accumulate"] != "none" else [])}
+
+
+def points(config: Config) -> list[Point]:
+    """Every test point of a configuration's unit, unreachable ones included."""
+    return [point for section in _sections(config).values() for point in section]
+
+
+def hit_masks(config: Config, inputs: Batch, outputs: Batch) -> dict[str, NDArray[np.bool_]]:
+    """Where a batch, driven from reset on, hits each point: per input transfer, or per block of a converter."""
+    views = {"dot": DotView, "quantize": QuantizeView.of_unit, "dequantize": DequantizeView, "tile": _tile_view}
+    masks: dict[str, NDArray[np.bool_]] = {}
+    for section, listed in _sections(config).items():
+        view = views[section](config, inputs, outputs)
+        masks |= {point.name: mask(point, view) for point in listed}
+    return masks
+
+
+def count_hits(config: Config, inputs: Batch, outputs: Batch) -> Counter[str]:
+    """How often a batch, driven from reset on, hits each point."""
+    return Counter({name: int(hits.sum()) for name, hits in hit_masks(config, inputs, outputs).items()})
+
+
+def verdict(config: Config, hits: Mapping[str, int]) -> tuple[dict[str, int | str], list[str]]:
+    """`testpoints.judge` over the whole plan of a configuration."""
+    return judge(points(config), config, hits)
+
+
+def _tile_view(config: Config, inputs: Batch, outputs: Batch) -> QuantizeView:
+    fmt = get_format(config["to"])
+    sums = accumulated(config, inputs)[inputs["last"] == 1]
+    sums = sums[: len(sums) // fmt.block * fmt.block].reshape(-1, fmt.block)
+    active = config["activation"] == "relu"
+    words = random_words(config, inputs, sums.shape, 1) if config["rounding"] == "sr" else None
+    view = QuantizeView(config, relu(sums) if active else sums, outputs, words)
+    view.cut = (sums < 0) & active
+    return view

@@ -1,0 +1,63 @@
+"""Test points: named situations that a run must have driven, counted on what it really drove.
+
+A point is a predicate over a *view* of one batch (configuration, inputs, expected outputs). A point that its
+configuration can reach and no run hit fails the configuration; one that it cannot reach states why, and a hit on it
+fails as well, because the statement is then wrong.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tb.models import Config
+
+__all__ = ["Need", "Point", "judge", "mask"]
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a configuration must have for a point to be required.
+
+    `exact`: without it the point cannot be reached at all, so that a hit would disprove the statement.
+    """
+
+    text: str
+    holds: Callable[[Config], bool]
+    exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """`hit` tells of each transfer (or element) of a view whether it is this situation."""
+
+    name: str
+    hit: Callable[[Any], Any]
+    needs: tuple[Need, ...] = ()
+
+    def missing(self, config: Config) -> list[Need]:
+        """Needs that a configuration does not meet; the point is required if there are none."""
+        return [need for need in self.needs if not need.holds(config)]
+
+
+def mask(point: Point, view: Any) -> NDArray[np.bool_]:
+    """Where a batch hits a point: per transfer or block, elements taken together."""
+    hit = np.asarray(point.hit(view))
+    return hit.any(axis=1) if hit.ndim > 1 else hit
+
+
+def judge(points: list[Point], config: Config, hits: Mapping[str, int]) -> tuple[dict[str, int | str], list[str]]:
+    """(point -> hits, or why none are needed; complaints) of everything a configuration has driven."""
+    record: dict[str, int | str] = {}
+    complaints = []
+    for point in points:
+        missing, times = point.missing(config), hits.get(point.name, 0)
+        reason = "needs " + ", ".join(need.text for need in missing)
+        record[point.name] = reason if missing and not times else times
+        if not missing and not times:
+            complaints.append(f"test point never hit: {point.name}")
+        if times and any(need.exact for need in missing):
+            complaints.append(f"test point hit {times} times though declared unreachable ({reason}): {point.name}")
+    return record, complaints
