@@ -10,8 +10,9 @@ __all__ = ["block_sum", "sum_exponents", "sum_shape"]
 
 
 def sum_shape(a: BlockFormat, b: BlockFormat) -> Shape:
-    """|sum| <= N * max_a * max_b; as many magnitude bits as that bound has, and a sign (formats.md 1.6)."""
-    return signed((a.block * a.element.max_integer * b.element.max_integer).bit_length() + 1)
+    """Each product is below 2^(ma + mb) in magnitude, N of them below that times 2^ceil(log2 N); and a sign (1.6)."""
+    growth = (a.block - 1).bit_length()
+    return signed(a.element.mantissa_bits + b.element.mantissa_bits + growth + 1)
 
 
 def sum_exponents(a: BlockFormat, b: BlockFormat) -> range:
