@@ -147,6 +147,7 @@ def _environment(top: str, modules: str, seed: int, tests: str | None, results: 
         "COCOTB_RESULTS_FILE": str(results),
         "COCOTB_TRUST_INERTIAL_WRITES": "1",  # Verilator applies writes in the phase that cocotb expects
         "COCOTB_ANSI_OUTPUT": "0",
+        "COCOTB_REWRITE_ASSERTION_FILES": "",  # of every module it imports, NumPy included: a second per run
         "TOPLEVEL_LANG": "verilog",
         "GPI_USERS": f"{python_library()};{pygpi_entry_point()}",
         "PYGPI_PYTHON_BIN": sys.executable,
