@@ -11,6 +11,7 @@ initial-value seed, so that no result can come to depend on it unseen.
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +28,20 @@ _RUNTIME_SOURCES = ("verilated", "verilated_vpi", "verilated_dpi", "verilated_th
 _HEADERS = ("verilated.h", "verilated_syms.h", "verilated_dpi.h", "verilated_vpi.h")
 # A precompiled header is ignored unless all of these agree with the compile that uses it.
 _FEATURES = ("COVERAGE", "SC", "TIMING", "TRACE_FST", "TRACE_SAIF")
-_VERILATE = ("-cc", "--prefix", "Vm", "--quiet", "-Wno-fatal", "--x-initial", "unique", "--x-assign", "unique")
+# Functions are kept short: g++ -O2 needs minutes for a netlist of gates as one function, 15 s in pieces.
+_VERILATE = (
+    "-cc",
+    "--output-split-cfuncs",
+    "500",
+    "--prefix",
+    "Vm",
+    "--quiet",
+    "-Wno-fatal",
+    "--x-initial",
+    "unique",
+    "--x-assign",
+    "unique",
+)
 
 # cocotb's main includes "Vtop.h" and uses these members; behind a pointer, it compiles once for all units.
 _MAIN_HEADER = """#pragma once
@@ -182,6 +196,7 @@ def _compile(folder: Path, ready: Path, level: str, waves: bool, glue: str) -> N
 
 
 def _build_runtime(folder: Path, waves: bool) -> None:
+    print("compiling Verilator's runtime, once per machine: about half a minute", file=sys.stderr)
     words, _ = compiler()
     include = find_verilator().include
 
