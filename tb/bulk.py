@@ -76,6 +76,8 @@ class Bulk:
         self.close = weakref.finalize(self, self._library.ng_free, self._unit)
         for port in self.manifest.ports:
             self._storage(port)  # a port that the Verilog lacks is an error now
+        for port in self.manifest.data_ports("input"):
+            self.drive(port.name, 0)
         self._clock = self._storage(self.manifest.port(self.manifest.clock)) if self.manifest.clock else None
         self.reset()
 
@@ -193,6 +195,14 @@ class Bulk:
         latency = self.manifest.latency if self._clock else 0
         self._library.ng_rows(self._unit, self._clock, i, len(i), o, len(o), len(packed[0]), latency)
         return {base: c for port, r in zip(outs, results, strict=True) for base, c in port.unpack(r).items()}
+
+    def drive(self, name: str, value: int) -> None:
+        """Hold a data port at a value (0 until then), e.g. a select that stays during a run; from the next cycle on."""
+        port = self.manifest.port(name)
+        if not 0 <= value < 1 << port.width:
+            raise ValueError(f"{name} {value}: 0..{(1 << port.width) - 1}")
+        size = lanes.row_bytes(port.width)
+        ctypes.memmove(self._storage(port), value.to_bytes(size, "little"), size)
 
     def _storage(self, port: Port) -> int:
         pointer = self._library.ng_port(self._unit, port.name.encode())

@@ -34,14 +34,11 @@ def code_dtype(width: int) -> np.dtype:
 def accelerate(library: Path | None) -> None:
     """Use the compiled twin in `library` (see `tb.runner.native_lanes`) from now on; None returns to NumPy."""
     global _native
-    if library is None:
-        _native = None
-        return
-    _native = ctypes.CDLL(str(library))
-    for name in ("ng_insert", "ng_extract"):
-        function = getattr(_native, name)
+    compiled = None if library is None else ctypes.CDLL(str(library))
+    for function in () if compiled is None else (compiled.ng_insert, compiled.ng_extract):
         function.restype = None
-        function.argtypes = [ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p] + [ctypes.c_uint64] * 5
+        function.argtypes = [ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p, *[ctypes.c_uint64] * 5]
+    _native = compiled  # only now: another thread may be packing
 
 
 def insert(rows: np.ndarray, codes: np.ndarray, lsb: int, width: int) -> None:

@@ -109,8 +109,8 @@ class Port:
         """One payload as a Python integer; `values` is one vector of a batch (an integer or a sequence per base)."""
         return int.from_bytes(self.pack({base: np.asarray(v)[None] for base, v in values.items()}).tobytes(), "little")
 
-    def from_int(self, word: int) -> dict[str, int | list[int]]:
-        """Inverse of `to_int`: codes as Python integers."""
+    def from_int(self, word: int) -> dict[str, Any]:
+        """Inverse of `to_int`: codes as Python integers, a list for an array."""
         pick = {
             g.base: [word >> (g.lsb + k * g.width) & ((1 << g.width) - 1) for k in range(g.lanes)]
             for g in self.groups.values()

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tb_support import require_verilator
 
 from tb import cache, toolchain
 from tb.build import build_cocotb
@@ -81,21 +82,9 @@ def manifest() -> Manifest:
     )
 
 
-def require_tools():
-    """A missing tool skips locally, with its install hint, and fails where CI is set."""
-    try:
-        toolchain.find_verilator()
-        toolchain.compiler()
-        toolchain.python_library()
-    except toolchain.ToolMissing as missing:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(missing))
-
-
 @pytest.fixture(scope="module")
 def model():
-    require_tools()
+    require_verilator()
     return build_cocotb(COUNTER, manifest())
 
 
@@ -161,7 +150,7 @@ def test_second_build_comes_from_the_cache(model):
 
 
 def test_lint_waives_exactly_three_rules():
-    require_tools()
+    require_verilator()
     assert toolchain.lint(COUNTER, "counter") == ""
     narrow = COUNTER.replace("{7'd0, step}", "step")  # WIDTHEXPAND, waived
     assert toolchain.lint(narrow, "counter") == ""
