@@ -19,6 +19,7 @@ class StreamUnit(wiring.Component, Generic[Config]):
     """
 
     rounding: ClassVar[tuple[str, ...]] = ()
+    _MustUse__silence = True  # a unit made for its facts alone (--list) is no forgotten submodule
 
     def __init__(self, config: Config, signature: dict) -> None:
         self.config = config
