@@ -116,22 +116,21 @@ def test_matmul_equals_dot(mantissas, block):
     equal_to_dots(a, b)
 
 
-@pytest.mark.parametrize("block", [1024, 1023])
-def test_matmul_is_exact_at_full_magnitude(block):
-    """Largest mantissas everywhere, so that partial sums reach their bound, and sums one off, so that a lost bit shows.
+@pytest.mark.parametrize("mantissas", [(8, 8), (9, 8), (16, 16)])
+@pytest.mark.parametrize("negative", [0, 384])
+def test_matmul_is_exact_at_full_magnitude(mantissas, negative):
+    """Sums that climb to their bound, and where the last products are negative, come back to show any bit lost above.
 
-    Mantissa 8 with block 1024 is the widest whose sums fit FP32 (24 bits); 9 with 8 is the first beyond.
+    Mantissas of 8 bits in blocks of 1024 are the widest whose sums fit FP32 (24 bits); 9 by 8 is the first beyond.
     """
-    for m, n in [(8, 8), (9, 8), (16, 16)]:
-        rng = np.random.default_rng(0)
-        codes = [np.full((4, 1, block), (1 << width - 1) - 1) for width in (m, n)]
-        for array in codes:
-            array[1:, :, ::7] -= rng.integers(0, 2, array[1:, :, ::7].shape)
-            array[3, :, 1::2] |= 0 if array is codes[0] else 1 << n - 1
-        scales = np.zeros((4, 1), int)
-        a = BlockArray.from_codes(bfp(m, block), codes[0], scales)
-        b = BlockArray.from_codes(bfp(n, block), codes[1], scales, shape=(block, 4), axis=0)
-        equal_to_dots(a, b)
+    block, rng = 1024, np.random.default_rng(0)
+    top = [(1 << mantissa - 1) - 1 for mantissa in mantissas]
+    a_codes, b_codes = (largest - rng.integers(0, 3, (16, 1, block)) for largest in top)
+    b_codes[:, :, block - negative :] |= 1 << mantissas[1] - 1
+    scales = np.zeros((16, 1), int)
+    a = BlockArray.from_codes(bfp(mantissas[0], block), a_codes, scales)
+    b = BlockArray.from_codes(bfp(mantissas[1], block), b_codes, scales, shape=(block, 16), axis=0)
+    equal_to_dots(a, b)
 
 
 def test_matmul_over_all_exponents():

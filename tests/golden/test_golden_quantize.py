@@ -108,6 +108,20 @@ def test_single_values_round_like_narrow_floats(dtype, bits):
     assert np.array_equal(q.dequantize()[:, 0], x.astype(dtype).astype(np.float32))
 
 
+@pytest.mark.parametrize("m", range(1, 16))
+@pytest.mark.parametrize("place", [0, -133])  # the second among FP32 subnormals
+def test_scale_rules_at_their_thresholds(m, place):
+    """`even` and `ceil` on both sides of the last value that rounds, or fits, into the binade (formats.md 0.7)."""
+    halfway, largest = 2 - 2.0**-m, 2 - 2.0 ** (1 - m)
+    step = 2.0**-16
+    x = np.array([halfway - step, halfway, largest, largest + step]) * 2.0**place
+    even, ceil = (
+        golden.quantize(x[:, None], bfp(m + 1, 1), scale_rule=rule).exponents[:, 0] for rule in ("even", "ceil")
+    )
+    assert (even - place - 1).tolist() == [0, 1, 0, 0]
+    assert (ceil - place - 1).tolist() == [1, 1, 0, 1]
+
+
 @pytest.mark.parametrize("fmt", [bfp(2, 8), bfp(4, 8), bfp(16, 8), msfp(3, 8)], ids=lambda fmt: fmt.name)
 def test_default_conversion_is_idempotent(fmt):
     x = np.random.default_rng(0).standard_normal((500, 8)).astype(np.float32)
