@@ -24,13 +24,22 @@ struct Unit {
 
 struct Random {  // xorshift64*: one stream of draws for all stalls and scrambles of a run
     uint64_t state;
-    uint32_t draw() {
+    uint64_t draw() {
         state ^= state >> 12;
         state ^= state << 25;
         state ^= state >> 27;
-        return uint32_t((state * 0x2545F4914F6CDD1DULL) >> 32);
+        return state * 0x2545F4914F6CDD1DULL;
     }
-    bool happens(uint32_t chance) { return chance && (draw() >> 16) < chance; }  // chance of 65536
+    bool happens(uint32_t chance) { return chance && (draw() >> 48) < chance; }  // chance of 65536
+    void fill(uint8_t* to, uint32_t bytes) {
+        while (bytes > 0) {
+            const uint64_t word = draw();
+            const uint32_t part = bytes < 8 ? bytes : 8;
+            memcpy(to, &word, part);
+            to += part;
+            bytes -= part;
+        }
+    }
 };
 
 }  // namespace
@@ -108,7 +117,7 @@ void ng_run(Unit* unit, uint8_t* clock, Stream* in, uint32_t inputs, Stream* out
                 memcpy(s.payload, s.rows + s.done * bytes, bytes);
                 *s.valid = 1;
             } else if (s.stall) {
-                for (uint32_t b = 0; b < bytes; ++b) s.payload[b] = uint8_t(random.draw());
+                random.fill(s.payload, bytes);
                 if (s.width % 8) s.payload[bytes - 1] &= (1u << s.width % 8) - 1;
             }
         }

@@ -107,7 +107,9 @@ class Port:
 
     def to_int(self, values: Mapping[str, Any]) -> int:
         """One payload as a Python integer; `values` is one vector of a batch (an integer or a sequence per base)."""
-        return int.from_bytes(self.pack({base: np.asarray(v)[None] for base, v in values.items()}).tobytes(), "little")
+        return int.from_bytes(
+            self.pack({base: np.array(v, object)[None] for base, v in values.items()}).tobytes(), "little"
+        )
 
     def from_int(self, word: int) -> dict[str, Any]:
         """Inverse of `to_int`: codes as Python integers, a list for an array."""
@@ -138,7 +140,8 @@ class Port:
             raise ValueError(f"{self.name}.{group.base}: shape {codes.shape}, expected {shape}")
         if codes.dtype == bool:
             codes = codes.view(np.uint8)
-        if codes.dtype.kind not in "uiO":
+        integers = codes.dtype.kind in "ui" or all(isinstance(c, int | np.integer) for c in codes.flat)
+        if not integers:
             raise ValueError(f"{self.name}.{group.base}: dtype {codes.dtype}, expected unsigned integer codes")
         if codes.size and not 0 <= codes.min() <= codes.max() < 1 << group.width:
             raise ValueError(
