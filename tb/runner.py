@@ -45,7 +45,6 @@ class Test:
     name: str
     passed: bool
     message: str
-    nanoseconds: float  # simulated
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,5 +183,5 @@ def _results(path: Path, code: int | None, timeout: float) -> tuple[tuple[Test, 
         bad = case.find("failure") if case.find("failure") is not None else case.find("error")
         message = "" if bad is None else (bad.get("error_msg") or bad.get("message") or bad.text or "failed").strip()
         name = f"{case.get('classname')}.{case.get('name')}"
-        cases.append(Test(name, bad is None, message, float(case.get("sim_time_ns") or 0)))
+        cases.append(Test(name, bad is None, message))
     return tuple(cases), f"simulator ended with exit code {code}" if code and all(c.passed for c in cases) else ""

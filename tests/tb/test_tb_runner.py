@@ -134,7 +134,7 @@ def test_no_results_is_a_failure(model, bench):
     with pytest.raises(SimulationFailed, match="there_is_no_such_module"):
         missing.check()
     assert not Result((), "", "", None, 0.0).passed
-    assert not Result((Test("a", True, "", 1.0),), "crashed", "", None, 0.0).passed
+    assert not Result((Test("a", True, ""),), "crashed", "", None, 0.0).passed
 
 
 def test_arguments_are_checked(model, bench):
