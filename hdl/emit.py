@@ -27,14 +27,16 @@ SCHEMA = "narrowgauge-manifest-1"
 # random. Private aliases go; named signals, stages and submodules stay.
 _SCRIPT = (
     "read_rtlil unit.il",
-    "proc -norom",
+    "proc -noopt -norom",
     "delete */t:$meminit*",
     "setattr -unset init */w:*",
     "rename -hide */w:*.* */w:*$*",
     "opt_clean",
     "opt_dff",
     "memory_collect",
-    "opt_clean",
+    "pmuxtree",
+    "wreduce",
+    "opt_clean -purge",
     "write_verilog -noattr unit.v",
 )
 

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
-__all__ = ["leading_zeros", "reduce_tree", "shift_right_sticky"]
+__all__ = ["leading_zeros", "reduce_tree", "shift_right", "shift_right_sticky"]
 
 T = TypeVar("T")
 
@@ -26,21 +26,39 @@ def leading_zeros(m: Module, value: Value, *, name: str) -> Signal:
     """
     width = len(value)
     size = 1 << (width - 1).bit_length()
-    # Ones fill the window below the value, so that a zero value counts exactly its width.
-    window: Value = Cat(Const((1 << size - width) - 1, size - width), value)
+    # Ones below the value make a zero count exactly its width. A window's lowest bit never decides: it is left out.
+    window: Value = Cat(Const((1 << size - width) - 1, size - width), value)[1:]
     count: list[Value] = []
     empty = Signal(name=f"{name}_empty")
     m.d.comb += empty.eq(value == 0)
-    while len(window) > 1:
-        half = len(window) // 2
-        zero = Signal(name=f"{name}_upper{half}_zero")
-        m.d.comb += zero.eq(window[half:] == 0)
-        narrowed = Signal(half, name=f"{name}_window{half}")
-        m.d.comb += narrowed.eq(Mux(zero, window[:half], window[half:]))
-        window, count = narrowed, [zero, *count]
+    while len(window):
+        half = len(window) // 2 + 1
+        upper_zero = Signal(name=f"{name}_upper{half}_zero")
+        m.d.comb += upper_zero.eq(window[-half:] == 0)
+        count = [upper_zero, *count]
+        narrowed = Signal(half - 1, name=f"{name}_window{half}")
+        m.d.comb += narrowed.eq(Mux(upper_zero, window[: half - 1], window[half:]))
+        window = narrowed
     zeros = Signal(range(width + 1), name=f"{name}_zeros")
     m.d.comb += zeros.eq(Mux(empty, width, Cat(count)))
     return zeros
+
+
+def shift_right(m: Module, value: Value, amount: Value, width: int, *, name: str) -> Signal:
+    """The low `width` bits of `value >> amount`; any unsigned amount is legal.
+
+    Logarithmic, the longest move first: before stages that move by 2^k - 1 at most, width + 2^k - 1 bits suffice.
+    """
+    stages = (len(value) - 1).bit_length()
+    current = value
+    for k in reversed(range(min(stages, len(amount)))):
+        step = 1 << k
+        moved = Signal(min(width + step - 1, len(current)), name=f"{name}_by{step}")
+        m.d.comb += moved.eq(Mux(amount[k], current[step:], current[: len(moved)]))
+        current = moved
+    result = Signal(width, name=name)
+    m.d.comb += result.eq(Mux(amount[stages:].any(), 0, current) if len(amount) > stages else current)
+    return result
 
 
 def shift_right_sticky(m: Module, value: Value, amount: Value, *, name: str) -> Signal:

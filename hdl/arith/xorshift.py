@@ -1,6 +1,6 @@
 """Pseudo-random words from one xorshift32 state per lane (formats.md 0.2, policies.md 8)."""
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -36,17 +36,17 @@ class XorshiftLanes(wiring.Component):
         m = Module()
         for lane in range(len(self.words)):
             state = Signal(32, init=_initial_state(self._seed, lane), name=f"state_{lane}")
-            following = Signal(32, name=f"next_{lane}")
-            m.d.comb += [
-                following.eq(self._following(state)),
-                self.words[lane].eq(following[32 - len(self.words[0]) :]),
-            ]
+            following = self._following(m, state, lane)
+            m.d.comb += self.words[lane].eq(following[32 - len(self.words[0]) :])
             with m.If(self.draw):
                 m.d.sync += state.eq(following)
         return m
 
     @staticmethod
-    def _following(s: Value) -> Value:
-        s = s ^ (s << 13)[:32]
-        s = s ^ s[17:]
-        return s ^ (s << 5)[:32]
+    def _following(m: Module, state: Signal, lane: int) -> Signal:
+        for step, shift in (("a", 13), ("b", -17), ("c", 5)):
+            shifted = Cat(Const(0, shift), state[:-shift]) if shift > 0 else state[-shift:]
+            following = Signal(32, name=f"next_{step}_{lane}")
+            m.d.comb += following.eq(state ^ shifted)
+            state = following
+        return state

@@ -5,36 +5,34 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.formats import BlockFormat, Rounding
-from hdl.arith.bits import shift_right_sticky
+from hdl.arith.bits import shift_right, shift_right_sticky
 from hdl.layouts import FloatLayout, SignMagnitude
 
-__all__ = ["AlignElement", "RoundElement", "aligned_bits"]
+__all__ = ["AlignElement", "RoundElement"]
 
 
-def aligned_bits(source: FloatLayout, fmt: BlockFormat, rounding: Rounding, random_bits: int) -> int:
-    """Width of an aligned magnitude: the element's bits on top, what rounding looks at below, a sticky bit at the end.
-
-    RNE needs guard and sticky, SR as many bits as its random word has; never less than the source's significand, so
-    that the shift itself loses nothing above the sticky bit.
-    """
-    below = random_bits if rounding is Rounding.SR else 1
-    return max(fmt.element.mantissa_bits + below + 1, source.fraction_bits + 1)
+def aligned_bits(fmt: BlockFormat, rounding: Rounding, random_bits: int) -> int:
+    """Width of an aligned magnitude: the element's bits on top, below them what its rounding looks at."""
+    below = {Rounding.RTZ: 0, Rounding.RNA: 1, Rounding.RNE: 2, Rounding.SR: random_bits}
+    return fmt.element.mantissa_bits + below[rounding]
 
 
 class AlignElement(wiring.Component):
-    """A float to its magnitude in units of the element's LSB, with fraction and sticky bits below.
+    """A float's magnitude in units of the element's LSB, with fraction bits below; the lowest one is sticky for RNE.
 
     `overflow` says that the value lies above the block's range, which only an exponent clamped from above allows.
     Combinational.
     """
 
-    def __init__(self, source: FloatLayout, fmt: BlockFormat, width: int) -> None:
-        self._source, self._format, self._width = source, fmt, width
+    def __init__(self, source: FloatLayout, fmt: BlockFormat, rounding: Rounding, random_bits: int) -> None:
+        self._source, self._format, self._sticky = source, fmt, rounding is Rounding.RNE
+        self._bits = aligned_bits(fmt, rounding, random_bits)
         super().__init__(
             {
-                "value": In(source),
+                "value_exponent": In(source.exponent_bits),
+                "value_fraction": In(source.fraction_bits),
                 "exponent": In(signed(fmt.scale.bits)),
-                "magnitude": Out(width),
+                "magnitude": Out(self._bits),
                 "overflow": Out(1),
             }
         )
@@ -51,16 +49,25 @@ class AlignElement(wiring.Component):
 
         high = scale.highest + 1 + emax - lowest_binade  # a poisoned block's code counts: its shift must not wrap
         distance = Signal(Shape.cast(range(scale.lowest + emax - top_binade, high + 1)))
-        hidden = self.value.exponent.any()
-        m.d.comb += distance.eq(self.exponent - (self.value.exponent + ~hidden) + (emax + source.bias))
+        hidden = self.value_exponent.any()
+        m.d.comb += distance.eq(self.exponent - (self.value_exponent + ~hidden) + (emax + source.bias))
 
-        # First to the left by `left`, then to the right by distance + left; bits above `width` are left only where
-        # `overflow` makes them irrelevant.
-        significand = Cat(Const(0, self._width - source.fraction_bits - 1), self.value.fraction, hidden)
+        # The significand with its top bit at the element's, whichever of the two is longer, and one bit below to
+        # collect what is shifted out; first to the left by `left`, then to the right by distance + left.
+        width = max(self._bits, source.fraction_bits + 1) + 1
+        significand = Cat(Const(0, width - source.fraction_bits - 1), self.value_fraction, hidden)
         amount = Signal(range(high + left + 1))
         m.d.comb += amount.eq(Mux(distance + left < 0, 0, distance + left))
-        aligned = shift_right_sticky(m, Cat(Const(0, left), significand), amount, name="aligned")
-        m.d.comb += [self.magnitude.eq(aligned), self.overflow.eq((distance < 0) & hidden)]
+        # Bits that end above `width` are there only where `overflow` makes them irrelevant.
+        frame = Cat(Const(0, left), significand)
+        if self._sticky:
+            aligned = shift_right_sticky(m, frame, amount, name="aligned")[:width]
+            kept, rest = aligned[width - self._bits :], aligned[: width - self._bits]
+            m.d.comb += self.magnitude.eq(Cat(kept[0] | rest.any(), kept[1:]))
+        else:
+            frame = frame[width - self._bits :]  # what lies below would only move further down
+            m.d.comb += self.magnitude.eq(shift_right(m, frame, amount, self._bits, name="aligned"))
+        m.d.comb += self.overflow.eq((distance < 0) & hidden)
         return m
 
 
@@ -71,12 +78,12 @@ class RoundElement(wiring.Component):
     Combinational.
     """
 
-    def __init__(self, fmt: BlockFormat, width: int, rounding: Rounding, random_bits: int) -> None:
-        self._width, self._rounding, self._random_bits = width, rounding, random_bits
+    def __init__(self, fmt: BlockFormat, rounding: Rounding, random_bits: int) -> None:
+        self._rounding = rounding
         self._kept = fmt.element.mantissa_bits
         super().__init__(
             {
-                "magnitude": In(width),
+                "magnitude": In(aligned_bits(fmt, rounding, random_bits)),
                 "overflow": In(1),
                 "sign": In(1),
                 "poison": In(1),
@@ -87,15 +94,15 @@ class RoundElement(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        kept = self.magnitude[self._width - self._kept :]
-        below = self.magnitude[: self._width - self._kept]
+        kept = self.magnitude[-self._kept :]
+        below = self.magnitude[: -self._kept]
         up = Signal()
         if self._rounding is Rounding.RNE:
-            m.d.comb += up.eq(below[-1] & (below[:-1].any() | kept[0]))
+            m.d.comb += up.eq(below[1] & (below[0] | kept[0]))
         elif self._rounding is Rounding.RNA:
-            m.d.comb += up.eq(below[-1])
+            m.d.comb += up.eq(below)
         elif self._rounding is Rounding.SR:
-            m.d.comb += up.eq((below[-self._random_bits :] + self.random)[-1])
+            m.d.comb += up.eq(self.random > ~below)  # the carry of below + random
 
         rounded = Signal(self._kept + 1)  # a carry out means that the largest element rounded up: it saturates
         saturated = Signal(self._kept)

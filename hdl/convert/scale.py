@@ -1,6 +1,6 @@
 """From a block's peak to its shared exponent."""
 
-from amaranth.hdl import Module, Mux, Shape, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -48,7 +48,7 @@ class SharedExponent(wiring.Component):
         wanted = Signal(Shape.cast(range(low, high + 1)))
         steps = Mux(subnormal, zeros, 0)
         bump = self._bump(m, fraction, subnormal, zeros)
-        m.d.comb += wanted.eq(field - steps - source.bias - self._format.element.emax + bump)
+        m.d.comb += wanted.eq(field - steps + bump - (source.bias + self._format.element.emax))
 
         with m.If(self.poison):
             m.d.comb += self.exponent.eq(scale.highest + 1)
@@ -66,14 +66,15 @@ class SharedExponent(wiring.Component):
         """Whether the rule takes the next exponent: where the largest element, all ones, is exceeded or rounded past.
 
         With p significand bits the largest element has p - 1 ones below its leading one. `ceil`: any bit below those
-        is set. `even`: the first bit below is set, as a tie goes to the even side, up.
+        is set. `even`: they make up half a unit or more, as a tie goes to the even side, up.
         """
         ones = self._format.element.precision - 1
         if self._rule is ScaleRule.FLOOR or ones >= len(fraction):
             return 0
-        below_leading_one = Signal(len(fraction))
-        m.d.comb += below_leading_one.eq(Mux(subnormal, fraction << zeros << 1, fraction))
-        top, rest = below_leading_one[len(fraction) - ones :], below_leading_one[: len(fraction) - ones]
-        bump = Signal()
-        m.d.comb += bump.eq(top.all() & (rest.any() if self._rule is ScaleRule.CEIL else rest[-1]))
+        normalized, significand, bump = Signal.like(fraction), Signal(len(fraction) + 1), Signal()
+        m.d.comb += normalized.eq(fraction << zeros)
+        m.d.comb += significand.eq(Mux(subnormal, Cat(Const(0, 1), normalized), Cat(fraction, Const(1, 1))))
+        top, rest = significand[len(fraction) - ones :], significand[: len(fraction) - ones]
+        half = 1 << len(rest) - 1
+        m.d.comb += bump.eq(top.all() & (rest.any() if self._rule is ScaleRule.CEIL else rest >= half))
         return bump

@@ -1,11 +1,11 @@
 """FP32 accumulator: K independent running sums, one addition a cycle, an adder of K stages."""
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.float.add import AddMagnitudes, AlignOperands
-from hdl.float.raw import FP32, SIGNIFICAND, Normalize, UnpackFP32
+from hdl.float.raw import FP32, SIGNIFICAND, Normalize, unpack_fp32
 from hdl.float.round import RoundFP32
 from hdl.stream import Pipeline
 
@@ -50,14 +50,15 @@ class Accumulate(wiring.Component):
         sums = Array(Signal(FP32, name=f"sum_{k}") for k in range(self._contexts))
         context = self._context_counter(m)
 
-        m.submodules.unpack = unpack = UnpackFP32()
+        running = Signal(FP32)
         with m.If(~self.first):
-            m.d.comb += unpack.x.eq(sums[context])
-        m.submodules.align = align = AlignOperands(self._width, self._biased_bits)
+            m.d.comb += running.eq(sums[context])
+        unpacked = unpack_fp32(m, running, name="running")
+        m.submodules.align = align = AlignOperands(SIGNIFICAND, self._width, self._biased_bits)
         m.d.comb += [
-            align.a_sign.eq(unpack.sign),
-            align.a_biased.eq(unpack.biased),
-            align.a_significand.eq(Cat(Const(0, self._width - SIGNIFICAND), unpack.significand)),
+            align.a_sign.eq(unpacked.sign),
+            align.a_biased.eq(unpacked.biased),
+            align.a_significand.eq(unpacked.significand),
             align.b_sign.eq(self.sign),
             align.b_biased.eq(self.biased),
             align.b_significand.eq(self.significand),
@@ -69,14 +70,14 @@ class Accumulate(wiring.Component):
             biased=align.biased,
             sign=align.sign,
             subtract=align.subtract,
-            nan=self.nan | unpack.nan | (self.infinity & unpack.infinity & align.subtract),
-            infinity=self.infinity | unpack.infinity,
-            infinity_sign=Mux(self.infinity, self.sign, unpack.sign),
+            nan=self.nan | unpacked.nan | (self.infinity & unpacked.infinity & align.subtract),
+            infinity=self.infinity | unpacked.infinity,
+            infinity_sign=Mux(self.infinity, self.sign, running.sign),
             last=self.last,
             context=context,
         )
 
-        m.submodules.add = add = AddMagnitudes(self._width + 1)
+        m.submodules.add = add = AddMagnitudes(self._width)
         m.d.comb += [getattr(add, name).eq(getattr(stage, name)) for name in ("large", "small", "sign", "subtract")]
         stage = pipe.cut(
             "total",

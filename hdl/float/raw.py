@@ -1,13 +1,15 @@
 """FP32 words to raw numbers, fixed-point sums to raw numbers, and the left shift that normalises either."""
 
+from types import SimpleNamespace
+
 from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.arith.bits import leading_zeros, shift_right_sticky
 from hdl.layouts import float_layout
 
-__all__ = ["BIAS", "FP32", "FRACTION_GUARD", "SIGNIFICAND", "FixedToRaw", "Normalize", "UnpackFP32"]
+__all__ = ["BIAS", "FP32", "FRACTION_GUARD", "SIGNIFICAND", "FixedToRaw", "Normalize", "unpack_fp32"]
 
 FP32 = float_layout("fp32")
 SIGNIFICAND = 24  # FP32's, the hidden one included
@@ -15,34 +17,23 @@ FRACTION_GUARD = SIGNIFICAND + 2  # a guard and a sticky bit below it are what R
 BIAS = 126  # exponent of FP32's lowest binade, negated: biased = exponent + 126
 
 
-class UnpackFP32(wiring.Component):
-    """FP32 word to sign, biased exponent, 24-bit significand, and flags for infinity and NaN."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            {
-                "x": In(FP32),
-                "sign": Out(1),
-                "biased": Out(8),
-                "significand": Out(SIGNIFICAND),
-                "infinity": Out(1),
-                "nan": Out(1),
-            }
-        )
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        hidden = self.x.exponent.any()
-        top = self.x.exponent.all()
-        m.d.comb += [
-            self.sign.eq(self.x.sign),
-            # Field 0 and field 1 are the same binade; field 0 lacks the hidden one.
-            self.biased.eq(self.x.exponent - hidden),
-            self.significand.eq(Cat(self.x.fraction, hidden)),
-            self.infinity.eq(top & ~self.x.fraction.any()),
-            self.nan.eq(top & self.x.fraction.any()),
-        ]
-        return m
+def unpack_fp32(m: Module, word: data.View, *, name: str) -> SimpleNamespace:
+    """An FP32 word as sign, biased exponent, 24-bit significand, and flags for infinity and NaN."""
+    hidden, top = Signal(name=f"{name}_hidden"), Signal(name=f"{name}_top")
+    biased = Signal(8, name=f"{name}_biased")
+    m.d.comb += [
+        hidden.eq(word.exponent.any()),
+        top.eq(word.exponent.all()),
+        # Field 0 and field 1 are the same binade; field 0 lacks the hidden one.
+        biased.eq(word.exponent - hidden),
+    ]
+    return SimpleNamespace(
+        sign=word.sign,
+        biased=biased,
+        significand=Cat(word.fraction, hidden),
+        infinity=top & ~word.fraction.any(),
+        nan=top & word.fraction.any(),
+    )
 
 
 class Normalize(wiring.Component):

@@ -40,16 +40,15 @@ class RoundFP32(wiring.Component):
 
         # The top bit of `kept` adds 1 to the exponent field: a normal number gets biased + 1, a subnormal 0, and a
         # carry out of the fraction moves into the next binade, into the normals, or from FP32's maximum to infinity.
-        packed = Signal(8 + SIGNIFICAND)
+        packed = Signal(8 + SIGNIFICAND - 1)  # a normal number that overflows is replaced below
         field = Mux(normal, self.biased[:8], 0)
         m.d.comb += packed.eq(Cat(Const(0, SIGNIFICAND - 1), field) + kept + round_up)
         # biased = 253 is FP32's top binade.
         overflow = normal & (self.biased > 253)
 
-        with m.If(self.nan):
-            m.d.comb += self.value.eq(CANONICAL_NAN)
-        with m.Elif(self.infinity | overflow):
-            m.d.comb += self.value.eq(Cat(Const(_INFINITY, 31), self.sign))
-        with m.Else():
-            m.d.comb += self.value.eq(Cat(packed[:31], self.sign))
+        magnitude = Signal(31)
+        m.d.comb += [
+            magnitude.eq(Mux(self.infinity | overflow, _INFINITY, packed)),
+            self.value.eq(Mux(self.nan, CANONICAL_NAN, Cat(magnitude, self.sign))),
+        ]
         return m

@@ -1,6 +1,6 @@
 """The exact integer sum of a block's products, by operators: the readable reference architecture."""
 
-from amaranth.hdl import Module, Mux, Shape, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Shape, Signal, Value, signed
 from amaranth.lib import data
 
 from golden.formats import BlockFormat
@@ -34,7 +34,9 @@ def block_sum(m: Module, pipe: Pipeline, a: data.View, b: data.View, **along: Va
         product = Signal(signed(len(x.magnitude) + len(y.magnitude) + 1), name=f"product_{k}")
         magnitude = Signal(len(x.magnitude) + len(y.magnitude), name=f"magnitude_{k}")
         m.d.comb += magnitude.eq(x.magnitude * y.magnitude)
-        m.d.comb += product.eq(Mux(x.sign ^ y.sign, -magnitude, magnitude))
+        negative = Signal(name=f"negative_{k}")
+        m.d.comb += negative.eq(x.sign ^ y.sign)
+        m.d.comb += product.eq((Cat(magnitude, Const(0, 1)) ^ negative.replicate(len(product))) + negative)
         products.append(product)
     stage = pipe.cut("products", terms=products, **along)
 

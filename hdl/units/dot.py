@@ -12,7 +12,7 @@ from golden.catalog import get_format
 from golden.formats import BlockFormat
 from hdl.config import ConfigError, UnitConfig, block_format, describe_format, integer, named, same_block
 from hdl.float.accumulate import Accumulate
-from hdl.float.raw import FP32, FRACTION_GUARD, SIGNIFICAND, FixedToRaw, UnpackFP32
+from hdl.float.raw import FP32, FRACTION_GUARD, SIGNIFICAND, FixedToRaw, unpack_fp32
 from hdl.float.round import RoundFP32
 from hdl.layouts import block_layout
 from hdl.stream import OutputBuffer, Pipeline
@@ -172,12 +172,10 @@ class Dot(StreamUnit[DotConfig]):
         if self.config.accumulate == "none":
             m.d.comb += [buffer.i.p.value.eq(rounder.value), buffer.i.valid.eq(pipe.valid)]
             return
-        m.submodules.unpack = unpack = UnpackFP32()
-        stage = pipe.cut("addend", value=rounder.value.as_value(), first=stage.first, last=stage.last)
-        m.d.comb += unpack.x.eq(stage.value)
-        addend = {name: getattr(unpack, name) for name in ("sign", "biased", "infinity", "nan")}
-        padded = Cat(Const(0, FRACTION_GUARD - SIGNIFICAND), unpack.significand)
-        self._accumulate(m, pipe, buffer, significand=padded, first=stage.first, last=stage.last, **addend)
+        stage = pipe.cut("addend", value=rounder.value, first=stage.first, last=stage.last)
+        addend = vars(unpack_fp32(m, stage.value, name="addend"))
+        addend["significand"] = Cat(Const(0, FRACTION_GUARD - SIGNIFICAND), addend["significand"])
+        self._accumulate(m, pipe, buffer, first=stage.first, last=stage.last, **addend)
 
     def _accumulate(self, m: Module, pipe: Pipeline, buffer: OutputBuffer, **addend: Value) -> None:
         m.submodules.accumulate = accumulate = Accumulate(

@@ -11,7 +11,7 @@ from golden.formats import Rounding, ScaleRule
 from hdl.arith.bits import reduce_tree
 from hdl.arith.xorshift import XorshiftLanes
 from hdl.config import ConfigError, UnitConfig, describe_format, integer, named
-from hdl.convert.element import AlignElement, RoundElement, aligned_bits
+from hdl.convert.element import AlignElement, RoundElement
 from hdl.convert.peak import find_peak
 from hdl.convert.scale import SharedExponent
 from hdl.layouts import FLOATS, FloatLayout, block_layout, float_layout
@@ -95,7 +95,6 @@ class ElementPath:
 
     def __init__(self, config: QuantizeConfig) -> None:
         self._config = config
-        self._width = aligned_bits(config.value_layout, config.operand, Rounding(config.rounding), config.random_bits)
 
     def poison(self, values: list[data.View]) -> Value:
         """Whether any of the values is a NaN or an infinity."""
@@ -116,8 +115,12 @@ class ElementPath:
         fmt, rounding = config.operand, Rounding(config.rounding)
         magnitudes, overflows = [], []
         for k, value in enumerate(values):
-            m.submodules[f"align_{k}"] = align = AlignElement(config.value_layout, fmt, self._width)
-            m.d.comb += [align.value.eq(value), align.exponent.eq(exponent)]
+            m.submodules[f"align_{k}"] = align = AlignElement(config.value_layout, fmt, rounding, config.random_bits)
+            m.d.comb += [
+                align.value_exponent.eq(value.exponent),
+                align.value_fraction.eq(value.fraction),
+                align.exponent.eq(exponent),
+            ]
             magnitudes.append(align.magnitude)
             overflows.append(align.overflow)
         stage = pipe.cut(
@@ -137,7 +140,7 @@ class ElementPath:
             words = list(xorshift.words)
         elements: list[Value] = []
         for k in range(len(values)):
-            m.submodules[f"round_{k}"] = rounder = RoundElement(fmt, self._width, rounding, config.random_bits)
+            m.submodules[f"round_{k}"] = rounder = RoundElement(fmt, rounding, config.random_bits)
             m.d.comb += [
                 rounder.magnitude.eq(stage.magnitude[k]),
                 rounder.overflow.eq(stage.overflow[k]),

@@ -5,10 +5,10 @@ import pytest
 from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.sim import Simulator
 
-from hdl.arith.bits import leading_zeros, shift_right_sticky
+from hdl.arith.bits import leading_zeros, shift_right, shift_right_sticky
 from hdl.arith.xorshift import XorshiftLanes
 from hdl.float.accumulate import Accumulate
-from hdl.float.raw import FP32, FixedToRaw, UnpackFP32
+from hdl.float.raw import FP32, FixedToRaw, unpack_fp32
 from hdl.float.round import RoundFP32
 
 
@@ -44,6 +44,14 @@ def test_shift_right_sticky_of_every_value_and_amount(width, bits):
     rows = [(x, n) for x in range(1 << width) for n in range(1 << bits)]
     expected = [(x >> n) | int((x & ((1 << n) - 1)) != 0) for x, n in rows]
     assert evaluate(m, [value, amount], shifted, rows) == expected
+
+
+@pytest.mark.parametrize(("length", "bits", "width"), [(5, 4, 2), (6, 3, 6), (4, 2, 1), (7, 2, 3)])
+def test_shift_right_of_every_value_and_amount(length, bits, width):
+    m, value, amount = Module(), Signal(length), Signal(bits)
+    shifted = shift_right(m, value, amount, width, name="shifted")
+    rows = [(x, n) for x in range(1 << length) for n in range(1 << bits)]
+    assert evaluate(m, [value, amount], shifted, rows) == [(x >> n) & ((1 << width) - 1) for x, n in rows]
 
 
 def floats(words):
@@ -87,11 +95,11 @@ def test_accumulator_adds_like_ieee_float32():
     m = Module()
     m.submodules.dut = dut = Accumulate(26, 8, 1)
     x = Signal(FP32)
-    m.submodules.unpack = unpack = UnpackFP32()
+    unpacked = unpack_fp32(m, x, name="x")
     m.d.comb += [
-        unpack.x.eq(x),
-        dut.significand.eq(Cat(Const(0, 2), unpack.significand)),
-        *[getattr(dut, name).eq(getattr(unpack, name)) for name in ("sign", "biased", "infinity", "nan")],
+        dut.sign.eq(x.sign),
+        dut.significand.eq(Cat(Const(0, 2), unpacked.significand)),
+        *[getattr(dut, name).eq(getattr(unpacked, name)) for name in ("biased", "infinity", "nan")],
         dut.enable.eq(1),
         dut.i_valid.eq(1),
     ]
