@@ -1,4 +1,4 @@
-"""The bench around one unit in a simulator: reset, streams, scoreboard, end of test. Everything comes from the manifest.
+"""The bench around one unit in a simulator: reset, streams, scoreboard, end of test, all from the manifest.
 
 A `Bench` plays a batch from reset on and compares each output transfer with the golden model as it comes. The first
 mismatch ends the test with all that is needed to understand it and the command that repeats it.
@@ -70,8 +70,8 @@ class Scoreboard:
         """Complaint of a batch that does not come to its end."""
         return Mismatch(
             self._story(
-                f"no transfer for {_PATIENCE} cycles: stream {self._bench.o.name} gave {self.done} of {len(self.words)} "
-                f"transfers, stream {self._bench.i.name} took {sent} of {length(self._inputs)}"
+                f"no transfer for {_PATIENCE} cycles: stream {self._bench.o.name} gave {self.done} of "
+                f"{len(self.words)} transfers, stream {self._bench.i.name} took {sent} of {length(self._inputs)}"
             )
         )
 
@@ -90,7 +90,7 @@ class Scoreboard:
 
 
 class Bench:
-    """One unit under test. `rerun` is the command that repeats this simulation, `seeds` says with what it was started."""
+    """One unit under test. `rerun` is the command that repeats this simulation, `seeds` what it was started with."""
 
     def __init__(self, dut: Any, manifest: Manifest, tally: Tally, *, seeds: str, rerun: str) -> None:
         (self.i,), (self.o,) = manifest.inputs, manifest.outputs

@@ -1,7 +1,7 @@
 """The cocotb tests that every unit with streams passes; run inside the simulator by `tb.runner`.
 
-Parameters: `manifest` (parsed JSON), `seed`, `initial_seed`, `vectors` (input transfers per cell of the matrix), `rerun`
-(the command that repeats the simulation). The report is a list of what each test drove.
+Parameters: `manifest` (parsed JSON), `seed`, `initial_seed`, `vectors` (input transfers per cell of the matrix) and
+`rerun` (the command that repeats the simulation). The report says what all tests together drove.
 """
 
 import random

@@ -5,6 +5,7 @@ One place says, per unit, what a bench must have shown; a unit without an entry 
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 from golden.catalog import get_format
 from golden.units import relu
 from tb.models import Batch, Config, accumulated, random_words
-from tb.points_convert import DEQUANTIZE_POINTS, QUANTIZE_POINTS, STOCHASTIC_POINTS, DequantizeView, QuantizeView
+from tb.points_dequantize import DEQUANTIZE_POINTS, DequantizeView
 from tb.points_dot import ACCUMULATE_POINTS, BLOCK_POINTS, FLOAT_POINTS, DotView
+from tb.points_quantize import QUANTIZE_POINTS, STOCHASTIC_POINTS, QuantizeView
 from tb.testpoints import Need, Point, judge, mask
 
 __all__ = ["count_hits", "hit_masks", "points", "verdict"]
@@ -27,13 +29,15 @@ _TILE_POINTS = [
 # What a tile's converter can meet: its input is an FP32 sum.
 _SHARED = [
     "all-zero block", "exact element", "tie above an even mantissa", "tie above an odd mantissa", "largest mantissa",
-    "maximum in the first element", "maximum in the last element", "saturates", "exponent clamped from above",
+    "maximum in the first element", "maximum in the last element", "exponent clamped from above",
     "exponent clamped from below", "scale rule keeps the exponent",
 ]  # fmt: skip
 # The sums of a dot product are integers of few bits: seldom a mantissa of ones and more ones below it.
 _SHORT = Need("mantissas of up to four bits", lambda c: get_format(c["to"]).element.mantissa_bits <= 4, exact=False)
 _TILE_POINTS += [
-    Point(point.name, point.hit, (*point.needs, _SHORT)) for point in QUANTIZE_POINTS if "takes the next" in point.name
+    Point(point.name, point.hit, (*point.needs, _SHORT))
+    for point in QUANTIZE_POINTS
+    if point.name in ("saturates", "scale rule takes the next exponent")
 ]
 _TILE_STOCHASTIC = [
     Point("word rounds up", lambda v: (v.fraction > 0) & (v.word_sum >= 1 << v.config["random_bits"])),
@@ -87,12 +91,18 @@ def verdict(config: Config, hits: Mapping[str, int]) -> tuple[dict[str, int | st
     return judge(points(config), config, hits)
 
 
-def _tile_view(config: Config, inputs: Batch, outputs: Batch) -> QuantizeView:
+class _TileView(QuantizeView):
+    """The converter of a tile; `cut` says which results ReLU made zero."""
+
+    def __init__(self, config: Config, x: Any, outputs: Batch, words: Any, *, cut: NDArray[np.bool_]) -> None:
+        super().__init__(config, x, outputs, words)
+        self.cut = cut
+
+
+def _tile_view(config: Config, inputs: Batch, outputs: Batch) -> _TileView:
     fmt = get_format(config["to"])
     sums = accumulated(config, inputs)[inputs["last"] == 1]
     sums = sums[: len(sums) // fmt.block * fmt.block].reshape(-1, fmt.block)
     active = config["activation"] == "relu"
     words = random_words(config, inputs, sums.shape, 1) if config["rounding"] == "sr" else None
-    view = QuantizeView(config, relu(sums) if active else sums, outputs, words)
-    view.cut = (sums < 0) & active
-    return view
+    return _TileView(config, relu(sums) if active else sums, outputs, words, cut=(sums < 0) & active)

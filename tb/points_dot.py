@@ -76,10 +76,12 @@ class DotView:
 
     @property
     def first(self) -> np.ndarray:
+        """Transfers that start a sum."""
         return self.inputs["first"] == 1
 
     @property
     def last(self) -> np.ndarray:
+        """Transfers that show a sum."""
         return self.inputs["last"] == 1
 
     def earlier(self, mask: np.ndarray) -> np.ndarray:
@@ -199,12 +201,18 @@ ACCUMULATE_POINTS = [
         "addition cancels many bits",
         lambda v: (v.after != 0) & (np.abs(v.after) < np.abs(v.before) * np.float32(2.0**-10)),
     ),
-    Point("block swallowed", lambda v: (v.sums != 0) & (v.before != 0) & (v.before == v.after) & np.isfinite(v.after), (FINE,)),
+    Point(
+        "block swallowed",
+        lambda v: (v.sums != 0) & (v.before != 0) & (v.before == v.after) & np.isfinite(v.after),
+        (FINE,),
+    ),
     Point("accumulator swallowed", lambda v: (v.before != 0) & (v.after == v.blocks) & np.isfinite(v.after), (FINE,)),
     Point("addition ties", lambda v: v.add_tie & np.isfinite(v.after), (FINE,)),
     Point("subnormal sum", lambda v: (v.before != 0) & (v.after != 0) & (np.abs(v.after) < 2.0**-126), (SUBNORMAL,)),
     Point("sum is -0", lambda v: (v.after == 0) & np.signbit(v.after), (VANISH, FUSED)),
     Point("-0 joins +0", lambda v: (v.before == 0) & (v.blocks == 0) & np.signbit(v.blocks) & ~v.poison, (VANISH,)),
     Point("last back to back", lambda v: v.last[1:] & v.last[:-1]),
-    Point("contexts restart apart", lambda v: (v.config.get("contexts", 1) > 1) & v.first[1:] & ~v.first[:-1], (CONTEXTS,)),
-]  # fmt: skip
+    Point(
+        "contexts restart apart", lambda v: (v.config.get("contexts", 1) > 1) & v.first[1:] & ~v.first[:-1], (CONTEXTS,)
+    ),
+]

@@ -1,45 +1,25 @@
 """Seeded input batches whose alphabets are the corners: every draw mixes patterns that stress a unit with plain data.
 
-Each transfer picks patterns independently (both operands' mantissas, where the exponents lie), so that corners also meet
-each other. `tb.testpoints` counts what was really reached. Nothing here knows expected results.
+Each transfer picks patterns independently (both operands' mantissas, where the exponents lie), so that corners also
+meet each other. `tb.testpoints` counts what was really reached. Nothing here knows expected results.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from golden.catalog import get_format
-from golden.formats import BlockFormat
 from tb.models import Batch, Config, expected, length, rows, transfers
+from tb.patterns import EXPONENTS, MANTISSAS, Rng, choice, exponents, float_blocks, mantissas
 from tb.plan import hit_masks
 from tb.scenarios import exponent_codes, scenario_batch
 
 __all__ = ["corner_batch", "least_transfers", "random_batch"]
 
-Rng = np.random.Generator
-Codes = NDArray[np.unsignedinteger[Any]]
 
 _POOL = 1 << 20  # elements to pick corners from
 _HITS = 3  # picks per test point
-
-_EDGES = (-151, -150, -149, -127, -126, 127, 128)  # exponents of one unit where FP32 results change their nature
-
-# Weights of the patterns of one operand's mantissas, and of where the exponents of a pair lie.
-_MANTISSAS = {
-    "uniform": 5,
-    "real": 4,
-    "positive": 2,
-    "maximum": 2,
-    "minimum": 1,
-    "extreme": 2,
-    "single": 2,
-    "tiny": 2,
-    "zero": 1,
-    "minus zero": 1,
-}
-_EXPONENTS = {"uniform": 3, "common": 6, "subnormal": 4, "overflow": 4, "edge": 4, "lowest": 1, "highest": 1, "poison": 1}
 
 
 def random_batch(config: Config, count: int, rng: Rng) -> dict[str, NDArray[Any]]:
@@ -57,7 +37,12 @@ def corner_batch(config: Config, rng: Rng) -> dict[str, NDArray[Any]]:
     if config["unit"] == "dot" and config["accumulate"] == "none":
         return _picked(config, rng)
     if config["unit"] in ("quantize", "dequantize"):
-        return _picked(config, rng)
+        picked = _picked(config, rng)
+        if config.get("random") != "xorshift" or config["rounding"] != "sr":
+            return picked
+        # Its own words cannot be picked: what they meet takes numbers.
+        parts = [picked, random_batch(config, 12000 // config["lanes"] + 1, rng)]
+        return {name: np.concatenate([part[name] for part in parts]) for name in picked}
     # Sums of one block each, in every context; a tile's results also need company that suits them in their block.
     contexts = config.get("contexts", 1)
     alone = {"unit": "dot", "result": "fp32", "accumulate": "none"}
@@ -93,7 +78,7 @@ def _company(config: Config, rng: Rng) -> dict[str, NDArray[Any]]:
     negative = np.repeat(rng.random(blocks) < 0.2, block)
 
     def patterns(weights: dict[str, int]) -> NDArray[Any]:
-        return np.repeat(_choice(weights, blocks, rng), block)
+        return np.repeat(choice(weights, blocks, rng), block)
 
     x = mantissas(a, patterns({"positive": 4, "uniform": 2, "single": 2, "zero": 1}), rng)
     y = mantissas(b, patterns({"positive": 3, "uniform": 2, "one": 3}), rng)
@@ -117,73 +102,11 @@ def _company(config: Config, rng: Rng) -> dict[str, NDArray[Any]]:
     return rows(pool, (picked[:, np.newaxis] * block + np.arange(block)).ravel())
 
 
-def _choice(weights: Mapping[str, int], count: int, rng: Rng) -> NDArray[Any]:
-    shares = np.array(list(weights.values()), float)
-    return rng.choice(list(weights), count, p=shares / shares.sum())
-
-
-def mantissas(fmt: BlockFormat, kinds: NDArray[Any], rng: Rng, lane: NDArray[Any] | None = None) -> Codes:
-    """Sign-magnitude codes (n, block), row i of pattern kinds[i]; `lane` is where a single element goes."""
-    shape, m, top = (len(kinds), fmt.block), fmt.element.mantissa_bits, fmt.element.max_code
-    sign = rng.integers(0, 2, shape, np.uint16) << m
-    codes = sign | rng.integers(0, top + 1, shape, np.uint16)
-    scaled = np.abs(rng.standard_normal(shape)) * (top + 1) / 3  # the largest of a block near the top of the range
-    patterns: dict[str, Any] = {
-        "real": sign | np.minimum(np.rint(scaled), top).astype(np.uint16),
-        "positive": codes & top,  # sums that use their whole width
-        "maximum": np.uint16(top),
-        "minimum": np.uint16(1 << m | top),
-        "extreme": sign | np.uint16(top),
-        "tiny": sign | (codes & 1),
-        "zero": np.uint16(0),
-        "minus zero": sign,
-    }
-    for kind, pattern in patterns.items():
-        codes = np.where((kinds == kind)[:, np.newaxis], pattern, codes)
-    lane = rng.integers(0, fmt.block, len(kinds)) if lane is None else lane
-    single = np.arange(fmt.block) == lane[:, np.newaxis]
-    codes = np.where((kinds == "single")[:, np.newaxis], np.where(single, codes | 1, 0), codes)
-    codes = np.where((kinds == "one")[:, np.newaxis], np.where(single, sign | 1, 0), codes)
-    return codes.astype(np.uint8 if fmt.element.bits <= 8 else np.uint16)
-
-
-def exponents(
-    a: BlockFormat, b: BlockFormat, kinds: NDArray[Any], rng: Rng, ones: NDArray[np.bool_]
-) -> tuple[Codes, Codes]:
-    """Exponent codes (n,) of a pair of blocks; kinds[i] says where their product lies in the range of FP32.
-
-    Near an edge, a sum of one unit (`ones`) lies on it; other sums, up to `width` bits long, are moved towards it.
-    """
-    n = len(kinds)
-    m = a.element.mantissa_bits + b.element.mantissa_bits
-    width = m + (a.block - 1).bit_length()  # of the largest sum
-    total = np.select(
-        [kinds == "common", kinds == "edge", kinds == "subnormal", kinds == "overflow"],
-        [
-            rng.integers(-8, 9, n),
-            rng.choice(_EDGES, n) - rng.integers(0, width, n) * ~ones + m,
-            rng.integers(-151 - width, -124, n) + m,
-            rng.integers(126 - width, 130, n) + m,
-        ],
-        0,
-    )
-    first = np.clip(total // 2 + rng.integers(-6, 7, n), a.scale.lowest, a.scale.highest)
-    uniform = (kinds == "uniform") | (kinds == "poison")
-    first = np.where(uniform, rng.integers(a.scale.lowest, a.scale.highest + 1, n), first)
-    second = np.clip(total - first, b.scale.lowest, b.scale.highest)
-    second = np.where(uniform, rng.integers(b.scale.lowest, b.scale.highest + 1, n), second)
-    for kind, end in (("lowest", "lowest"), ("highest", "highest")):
-        first = np.where(kinds == kind, getattr(a.scale, end), first)
-        second = np.where(kinds == kind, getattr(b.scale, end), second)
-    which = np.where(kinds == "poison", rng.integers(1, 4, n), 0)
-    return exponent_codes(a, first, (which & 1) > 0), exponent_codes(b, second, (which & 2) > 0)
-
-
 def dot_operands(config: Config, count: int, rng: Rng, where: NDArray[Any] | None = None) -> dict[str, NDArray[Any]]:
     """`count` pairs of blocks; a tenth of them cancel, exactly or but for one product."""
     a, b = get_format(config["format"]), get_format(config["format_b"])
-    kinds = [_choice(_MANTISSAS, count, rng) for _ in "ab"]
-    where = _choice(_EXPONENTS, count, rng) if where is None else where
+    kinds = [choice(MANTISSAS, count, rng) for _ in "ab"]
+    where = choice(EXPONENTS, count, rng) if where is None else where
     ones = rng.random(count) < 0.1  # +-1 units, whose exponent says where the result lies
     for kind in kinds:
         kind[ones] = "one"
@@ -208,8 +131,8 @@ def _random_dot(config: Config, count: int, rng: Rng) -> dict[str, NDArray[Any]]
     # Terms of one sum mostly lie in one range, so that they meet in the adder; a tenth of the sums are long.
     last = rng.random(count) < np.where(rng.random(count) < 0.9, 0.4, 0.1)
     first = rng.random(count) < 0.3
-    where = np.repeat(_choice(_EXPONENTS, -(-count // (8 * contexts)), rng), 8 * contexts)[:count]
-    where = np.where(rng.random(count) < 0.7, where, _choice(_EXPONENTS, count, rng))
+    where = np.repeat(choice(EXPONENTS, -(-count // (8 * contexts)), rng), 8 * contexts)[:count]
+    where = np.where(rng.random(count) < 0.7, where, choice(EXPONENTS, count, rng))
     marks = {"first": first.astype(np.uint8), "last": last.astype(np.uint8)}
     return dot_operands(config, count, rng, where) | marks
 
@@ -217,7 +140,7 @@ def _random_dot(config: Config, count: int, rng: Rng) -> dict[str, NDArray[Any]]
 def _random_dequantize(config: Config, count: int, rng: Rng) -> dict[str, NDArray[Any]]:
     fmt = get_format(config["format"])
     m, scale = fmt.element.mantissa_bits, fmt.scale
-    kinds = _choice(_EXPONENTS, count, rng)
+    kinds = choice(EXPONENTS, count, rng)
     values = np.select(
         [kinds == "common", kinds == "subnormal", kinds == "overflow", kinds == "lowest", kinds == "highest"],
         [
@@ -230,82 +153,11 @@ def _random_dequantize(config: Config, count: int, rng: Rng) -> dict[str, NDArra
         rng.integers(scale.lowest, scale.highest + 1, count),
     )
     codes = exponent_codes(fmt, np.clip(values, scale.lowest, scale.highest), kinds == "poison")
-    return {"mantissa": mantissas(fmt, _choice(_MANTISSAS, count, rng), rng), "exponent": codes}
-
-
-# Fields of the source formats: exponent bits, fraction bits.
-_FLOATS = {"fp32": (8, 23), "bf16": (8, 7), "fp16": (5, 10)}
-_VALUES = {
-    "codes": 3, "cluster": 5, "real": 5, "tie": 5, "spread": 3, "saturate": 3, "power": 1, "single": 1, "zero": 1,
-    "subnormal": 2, "maximum": 1, "special": 2,
-}  # fmt: skip
-
-
-def float_blocks(config: Config, count: int, rng: Rng) -> Codes:
-    """Source codes (count, block) for a converter; each block of one pattern around an exponent of its own."""
-    fmt, (exponent_bits, fraction_bits) = get_format(config["format"]), _FLOATS[config["source"]]
-    shape, m = (count, fmt.block), fmt.element.mantissa_bits
-    top, sign_bit = (1 << exponent_bits) - 1, exponent_bits + fraction_bits
-    kinds = _choice(_VALUES, count, rng)[:, np.newaxis]
-    sign = rng.integers(0, 2, shape, np.uint32) << sign_bit
-    fraction = rng.integers(0, 1 << fraction_bits, shape, np.uint32)
-    # Half of the blocks lie anywhere, the others near the ends of the range.
-    base = rng.integers(1, top, (count, 1))
-    ends = np.where(rng.random((count, 1)) < 0.5, rng.integers(1, 5, (count, 1)), top - rng.integers(1, 3, (count, 1)))
-    base = np.where(rng.random((count, 1)) < 0.3, ends, base)
-    down = rng.geometric(0.4, shape) - 1
-    field = np.clip(base - down, 0, top - 1)
-
-    # A tie is an odd multiple of half the last place, below a largest element that sets the exponent.
-    bits = min(m + 1, fraction_bits + 1)
-    odd = rng.integers(0, 1 << bits - 1, shape) * 2 + 1
-    lift = odd.astype(np.float64)
-    place = np.frexp(lift)[1] - 1
-    tie = np.ldexp(lift, fraction_bits - place).astype(np.uint32) & ((1 << fraction_bits) - 1)
-    tie |= np.maximum(base - m + place, 0).astype(np.uint32) << fraction_bits
-    lead = np.choose(rng.integers(0, 3, count), [0, fmt.block - 1, rng.integers(0, fmt.block, count)])
-    leader = np.arange(fmt.block) == lead[:, np.newaxis]
-    leading = base.astype(np.uint32) << fraction_bits
-    if fmt.block > 1:
-        tie = np.where(leader, leading, tie)
-
-    full = np.uint32(((top - 1) << fraction_bits) | ((1 << fraction_bits) - 1))
-    near = (1 << fraction_bits) - 1 - rng.integers(0, 1 << max(fraction_bits - m, 1), shape, np.uint32)
-    plain = fraction | field.astype(np.uint32) << fraction_bits
-    special = np.uint32(top << fraction_bits) | np.where(rng.random(shape) < 0.5, fraction, 0)
-    scaled = _real(config["source"], rng.standard_normal(shape) * np.exp2(base - (top >> 1)))
-    patterns: dict[str, Any] = {
-        "codes": rng.integers(0, 1 << sign_bit, shape, np.uint32),
-        "real": scaled,
-        "tie": tie,
-        "spread": fraction | rng.integers(0, top, shape, np.uint32) << fraction_bits,
-        "saturate": np.where(leader, near | leading, plain),
-        "power": np.where(rng.random(shape) < 0.5, leading, field.astype(np.uint32) << fraction_bits),
-        "single": np.where(leader, plain, 0),
-        "zero": np.uint32(0),
-        "subnormal": np.where(rng.random((count, 1)) < 0.5, fraction, fraction & 7),
-        "maximum": full,
-        "special": np.where(leader, special, plain),
-    }
-    codes = plain
-    for kind, pattern in patterns.items():
-        codes = np.where(kinds == kind, pattern, codes)
-    # One block in eight has one sign throughout
-    sign = np.where(rng.random((count, 1)) < 0.125, sign[:, :1], sign)
-    return (codes | sign).astype(np.uint32 if sign_bit > 15 else np.uint16)
-
-
-def _real(source: str, values: NDArray[np.float64]) -> Codes:
-    """Magnitude codes of ordinary numbers in the source format, cut rather than rounded; beyond its range: maximum."""
-    with np.errstate(over="ignore", under="ignore"):
-        if source == "fp16":
-            return np.minimum(np.abs(values).astype(np.float16).view(np.uint16), 0x7BFF).astype(np.uint32)
-        codes = np.minimum(np.abs(values).astype(np.float32).view(np.uint32), 0x7F7FFFFF)
-    return codes >> 16 if source == "bf16" else codes
+    return {"mantissa": mantissas(fmt, choice(MANTISSAS, count, rng), rng), "exponent": codes}
 
 
 def _random_quantize(config: Config, count: int, rng: Rng) -> dict[str, NDArray[Any]]:
-    fmt, (steps, _) = get_format(config["format"]), transfers(config)
+    steps, _ = transfers(config)
     blocks = -(-count // steps)
     batch: dict[str, NDArray[Any]] = {"value": float_blocks(config, blocks, rng).reshape(-1, config["lanes"])}
     if config["rounding"] == "sr" and config["random"] == "port":

@@ -108,13 +108,12 @@ class Monitor:
         for go in pattern(rng):
             self._ready.value = int(go)
             await FallingEdge(self._clock)
-            valid = int(self._valid.value)
-            word = int(self._payload.value) if valid else None
+            word = int(self._payload.value) if int(self._valid.value) else None
             if offered is not None and word != offered:
                 self._complain(offered, word)
-            if valid and offered is None:
+            if word is not None and offered is None:
                 self.shown.append(self.now)
-            if valid and go:
+            if word is not None and go:
                 self.cycles.append(self.now)
                 self._take(word)
             offered = None if go else word

@@ -44,8 +44,8 @@ class Point:
 
 def mask(point: Point, view: Any) -> NDArray[np.bool_]:
     """Where a batch hits a point: per transfer or block, elements taken together."""
-    hit = np.asarray(point.hit(view))
-    return hit.any(axis=1) if hit.ndim > 1 else hit
+    hit: NDArray[np.bool_] = np.asarray(point.hit(view), np.bool_)
+    return np.any(hit, axis=1) if hit.ndim > 1 else hit
 
 
 def judge(points: list[Point], config: Config, hits: Mapping[str, int]) -> tuple[dict[str, int | str], list[str]]:

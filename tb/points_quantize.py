@@ -1,4 +1,4 @@
-"""Test points of the converters: floats to blocks, and blocks to floats."""
+"""Test points of the converter from floats to blocks."""
 
 from functools import cached_property
 
@@ -7,20 +7,19 @@ import numpy as np
 from golden.catalog import get_format
 from golden.formats import BlockFormat, ScaleRule
 from tb.models import Batch, Config, as_blocks, random_words, to_float
-from tb.points_dot import Rounded
 from tb.testpoints import Need, Point
 
-__all__ = ["DEQUANTIZE_POINTS", "DequantizeView", "QUANTIZE_POINTS", "STOCHASTIC_POINTS", "QuantizeView"]
+__all__ = ["QUANTIZE_POINTS", "STOCHASTIC_POINTS", "QuantizeView"]
 
 # Significand bits, smallest subnormal's exponent, top binade of the source formats.
 _SOURCES = {"fp32": (24, -149, 127), "bf16": (8, -133, 127), "fp16": (11, -24, 15)}
 
 
 class QuantizeView:
-    """Facts about a batch of blocks on their way to BFP: `x` (blocks, block) float32 values, `words` of SR or None."""
+    """Facts about a batch of blocks on their way to BFP: `x` (blocks, block) float32 values, `words` of SR (zeros without)."""
 
     def __init__(self, config: Config, x: np.ndarray, outputs: Batch, words: np.ndarray | None) -> None:
-        self.config, self.words = config, words
+        self.config, self.words = config, words if words is not None else np.zeros(x.shape, np.uint32)
         self.format = get_format(config.get("to", config["format"]))
         self.x, self.absolute = x, np.abs(x)
         self.blocks = as_blocks(self.format, outputs)
@@ -167,15 +166,23 @@ QUANTIZE_POINTS = [
     Point("far below the last place", lambda v: (v.scaled > 0) & (v.scaled < 2.0**-30), (PAIR,)),
     Point("largest mantissa", lambda v: v.magnitude == v.format.element.max_code, (FULL,)),
     Point("saturates", lambda v: v.saturated, (SATURATES,)),
-    Point("exponent clamped from above", lambda v: (v.maximum > 0) & (v.floor_exponent > v.format.scale.highest), (ABOVE,)),
-    Point("exponent clamped from below", lambda v: (v.maximum > 0) & (v.floor_exponent < v.format.scale.lowest), (BELOW,)),
+    Point(
+        "exponent clamped from above", lambda v: (v.maximum > 0) & (v.floor_exponent > v.format.scale.highest), (ABOVE,)
+    ),
+    Point(
+        "exponent clamped from below", lambda v: (v.maximum > 0) & (v.floor_exponent < v.format.scale.lowest), (BELOW,)
+    ),
     Point("scale rule takes the next exponent", lambda v: v.natural & (v.exponent == v.floor_exponent + 1), (BUMP,)),
     Point("scale rule keeps the exponent", lambda v: v.natural & (v.exponent == v.floor_exponent)),
-]  # fmt: skip
+]
 
 STOCHASTIC_POINTS = [
     Point("word 0 keeps a fraction down", lambda v: (v.words == 0) & (v.fraction > 0)),
-    Point("largest word leaves an exact element", lambda v: (v.words == v.words.max()) & (v.rest == 0) & (v.floor > 0), (PORT,)),
+    Point(
+        "largest word leaves an exact element",
+        lambda v: (v.words == v.words.max()) & (v.rest == 0) & (v.floor > 0),
+        (PORT,),
+    ),
     Point("word just carries", lambda v: v.word_sum == 1 << v.config["random_bits"]),
     Point("word just does not carry", lambda v: (v.word_sum == (1 << v.config["random_bits"]) - 1) & (v.fraction > 0)),
     Point("fraction below the word is dropped", lambda v: (v.rest > 0) & (v.fraction == 0), (FRACTIONS,)),
@@ -193,49 +200,3 @@ def _normal(config: Config) -> float:
 def _only(view: QuantizeView, element: int) -> np.ndarray:
     bad = ~np.isfinite(view.x)
     return bad[:, element] & (bad.sum(axis=1) == 1)
-
-
-class DequantizeView:
-    """Facts about a batch of blocks on their way to FP32."""
-
-    def __init__(self, config: Config, inputs: Batch, outputs: Batch) -> None:
-        self.config = config
-        self.blocks = as_blocks(get_format(config["format"]), inputs)
-        self.codes, self.poison = self.blocks.codes[:, 0], self.blocks.poison[:, 0]
-        self.mantissas = self.blocks.mantissas[:, 0]
-        self.exponent = np.where(self.poison, 0, self.blocks.exponents[:, 0])
-        self.values = to_float(outputs["value"].reshape(self.codes.shape), "fp32")
-        lsb = np.broadcast_to(
-            (self.exponent - self.blocks.format.element.mantissa_bits)[:, np.newaxis], self.codes.shape
-        )
-        self.rounded = Rounded(self.mantissas, lsb, self.values)
-
-
-def _lowest_lsb(config: Config) -> int:
-    fmt = get_format(config["format"])
-    return fmt.scale.lowest - fmt.element.mantissa_bits
-
-
-SUBNORMAL = Need("exponents below FP32's normal range", lambda c: _lowest_lsb(c) < -126)
-VANISH = Need("exponents below FP32's range", lambda c: _lowest_lsb(c) <= -150)
-THREE = Need("three mantissa bits", lambda c: get_format(c["format"]).element.mantissa_bits > 1)
-OVERFLOW = Need("exponents above FP32's range", lambda c: get_format(c["format"]).scale.highest > 128)
-
-DEQUANTIZE_POINTS = [
-    Point("zero block", lambda v: ~v.poison & ~v.mantissas.any(axis=1)),
-    Point("minus zero received", lambda v: (v.codes == 1 << v.blocks.format.element.mantissa_bits) & ~v.poison[:, np.newaxis]),
-    Point("single non-zero", lambda v: np.count_nonzero(v.mantissas, axis=1) == 1),
-    Point("largest mantissas", lambda v: (np.abs(v.mantissas) == v.blocks.format.element.max_code).all(axis=1)),
-    Point("mantissa of one", lambda v: np.abs(v.mantissas) == 1),
-    Point("poison", lambda v: v.poison),
-    Point("poison with mantissas", lambda v: v.poison & v.codes.any(axis=1)),
-    Point("lowest exponent", lambda v: (v.exponent == v.blocks.format.scale.lowest) & v.mantissas.any(axis=1)),
-    Point("highest exponent", lambda v: (v.exponent == v.blocks.format.scale.highest) & v.mantissas.any(axis=1)),
-    Point("subnormal result", lambda v: (v.values != 0) & (np.abs(v.values) < 2.0**-126), (SUBNORMAL,)),
-    Point("tie, down to even", lambda v: v.rounded.tie & ~v.rounded.up, (VANISH,)),
-    Point("tie, up to even", lambda v: v.rounded.tie & v.rounded.up, (VANISH, THREE)),
-    Point("rounds up", lambda v: v.rounded.up & ~v.rounded.tie, (VANISH, THREE)),
-    Point("underflows to -0", lambda v: (v.mantissas < 0) & (v.values == 0), (VANISH,)),
-    Point("overflows to +Inf", lambda v: np.isposinf(v.values), (OVERFLOW,)),
-    Point("overflows to -Inf", lambda v: np.isneginf(v.values), (OVERFLOW,)),
-]  # fmt: skip

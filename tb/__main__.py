@@ -1,0 +1,167 @@
+"""`python -m tb`: the regression of generated units against the golden model.
+
+Without arguments every configuration of `tb/configurations.py` is emitted, built (once per content) and simulated under
+three initial-value seeds. With --manifest and --verilog one file is checked instead, whatever made it.
+"""
+
+import json
+import sys
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+
+from hdl.config import UnitConfig
+from hdl.registry import UNITS
+from hdl.yosys import ToolMissing as YosysMissing
+from hdl.yosys import YosysError
+from tb import report
+from tb.configurations import configurations, shape
+from tb.manifest import ManifestError
+from tb.regression import INITIAL_SEEDS, Outcome, Settings, emitted, run_unit
+from tb.toolchain import ToolError
+
+__all__ = ["main"]
+
+_MAX_SEED = 2**31 - 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; exit 0 if all passed, 1 if not, 2 for a usage error, 3 for a missing or failing tool."""
+    parser = _parser()
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    options = parser.parse_args(words)
+    _check(parser, options)
+    settings = Settings(
+        seed=options.seed,
+        initial_seeds=(options.initial_seed,) if options.initial_seed else INITIAL_SEEDS,
+        vectors=options.vectors,
+        waves=options.waves,
+    )
+    try:
+        if options.manifest:
+            return _run(options, settings, words, 1, iter([_file(options, settings)]))
+        chosen = _chosen(options)
+        if options.list:
+            _print_list(chosen)
+            return 0
+        if not chosen:
+            parser.error("no configuration matches; see --list")
+        return _run(options, settings, words, len(chosen), _all(chosen, settings, options.jobs))
+    except ManifestError as error:
+        parser.error(str(error))
+    except (ToolError, YosysMissing, YosysError) as error:
+        print(error, file=sys.stderr)
+        return 3
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(prog="python -m tb", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
+    parser.add_argument("--list", action="store_true", help="list the configurations and stop")
+    parser.add_argument("--unit", choices=list(UNITS), help="only configurations of this unit")
+    parser.add_argument("--mantissa", type=int, metavar="M", help="only with this mantissa (sign included)")
+    parser.add_argument("--block", type=int, metavar="N", help="only with this block")
+    parser.add_argument("--only", metavar="NAME", help="only the configuration of this name")
+    parser.add_argument("--manifest", type=Path, metavar="M.json", help="check one unit by its manifest instead")
+    parser.add_argument("--verilog", type=Path, metavar="V.v", help="its Verilog (default: M.v beside M.json)")
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="of all random data (default 1)")
+    parser.add_argument(
+        "--initial-seed", type=int, metavar="K", help="only this seed of power-up values (default 1 2 3)"
+    )
+    parser.add_argument("--vectors", type=int, default=100, metavar="N", help="per idle x stall pattern (default 100)")
+    parser.add_argument("--waves", type=Path, metavar="DIR", help="write a VCD of each simulation there")
+    parser.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write a JSON record")
+    parser.add_argument("-j", "--jobs", type=int, default=1, metavar="J", help="configurations at a time (default 1)")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress, only failures")
+    return parser
+
+
+def _check(parser: ArgumentParser, options: Namespace) -> None:
+    for flag, value, low in (
+        ("--seed", options.seed, 0),
+        ("--initial-seed", options.initial_seed, 1),
+        ("--vectors", options.vectors, 1),
+        ("--jobs", options.jobs, 1),
+    ):
+        if value is not None and not low <= value <= _MAX_SEED:
+            parser.error(f"{flag} {value}: {low}..{_MAX_SEED}")
+    if options.verilog and not options.manifest:
+        parser.error("--verilog needs --manifest, which says what the Verilog should do")
+    for path in (options.manifest, options.verilog):
+        if path and not path.is_file():
+            parser.error(f"{path}: no such file")
+
+
+def _chosen(options: Namespace) -> list[UnitConfig]:
+    return [
+        config
+        for config in configurations()
+        if options.unit in (None, config.unit)
+        and options.mantissa in (None, shape(config)[0])
+        and options.block in (None, shape(config)[1])
+        and options.only in (None, config.name)
+    ]
+
+
+def _print_list(chosen: Sequence[UnitConfig]) -> None:
+    width = max((len(config.name) for config in chosen), default=0)
+    for config in chosen:
+        print(f"{config.name:{width}}  {config.command().removeprefix('python -m hdl.generate ')}")
+    print(f"{len(chosen)} configurations, {len({shape(c) for c in chosen})} of mantissa x block", file=sys.stderr)
+
+
+def _one(config: UnitConfig, settings: Settings) -> Outcome:
+    verilog, manifest = emitted(config)
+    return run_unit(verilog, manifest, settings, f"python -m tb --only {config.name}")
+
+
+def _file(options: Namespace, settings: Settings) -> Outcome:
+    """One Verilog file under a given manifest."""
+    path = options.verilog or options.manifest.with_suffix(".v")
+    try:
+        verilog = path.read_text(encoding="utf-8")
+        manifest = json.loads(options.manifest.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ManifestError(f"{path}, {options.manifest}: {error}") from None
+    return run_unit(verilog, manifest, settings, f"python -m tb --manifest {options.manifest} --verilog {path}")
+
+
+def _all(chosen: Sequence[UnitConfig], settings: Settings, jobs: int) -> Iterator[Outcome]:
+    """Outcomes as they come; several jobs are processes, as elaboration is Python."""
+    if jobs == 1:
+        yield from (_one(config, settings) for config in chosen)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        for done in as_completed([pool.submit(_one, config, settings) for config in chosen]):
+            yield done.result()
+
+
+def _run(options: Namespace, settings: Settings, words: Sequence[str], total: int, results: Iterator[Outcome]) -> int:
+    """Print, write and judge outcomes as they come."""
+    say: Callable[[str], None] = (lambda _: None) if options.quiet else _to_stderr
+    start, outcomes = time.perf_counter(), []
+    for outcome in results:
+        outcomes.append(outcome)
+        say(report.progress_line(len(outcomes), total, outcome))
+        if not outcome.passed:
+            print(report.failure_text(outcome), file=sys.stderr)
+    outcomes.sort(key=lambda outcome: outcome.name)
+    if options.junit:
+        report.write_text(options.junit, report.junit(outcomes))
+    if options.json:
+        record = {"schema": "narrowgauge-tb-1", **report.provenance(" ".join(["python -m tb", *words]))}
+        record |= {"seed": settings.seed, "initial_seeds": list(settings.initial_seeds)}
+        report.write_json(options.json, record | {"configurations": [outcome.record() for outcome in outcomes]})
+    print(report.summary(outcomes, time.perf_counter() - start, settings.seed))
+    return 0 if all(outcome.passed for outcome in outcomes) else 1
+
+
+def _to_stderr(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
