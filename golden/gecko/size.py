@@ -95,7 +95,7 @@ def candidates(
 ) -> list[Descriptor]:
     """The descriptors that the given facts leave open, in the order that settles ties: raw, fixed, delta, masked last.
 
-    Open are the mode (None: all), the bias of each (None: its cheapest), the zero mask (None: both) and sign elision
+    Open are the mode (None: all), the bias (None: each mode's cheapest), the zero mask (None: both) and sign elision
     (None: where no sign bit is set). `mantissa_bits` None keeps all. With `mode` open, raw (which has no mask) is
     always a candidate, and the only one at 1 exponent bit.
     """
@@ -117,9 +117,9 @@ def candidates(
         ways = [(mode, masked) for masked in (masks[:1] if mode is Mode.RAW else masks)]
     found = []
     for m, masked in ways:
-        d = replace(start, mode=m, zero_mask=masked)
-        if m is Mode.FIXED or masked:
-            d = replace(d, bias=cheapest_bias(bits, d) if bias is None else bias)
+        d = replace(start, mode=m, zero_mask=masked, bias=bias or 0)
+        if bias is None and (m is Mode.FIXED or masked):
+            d = replace(d, bias=cheapest_bias(bits, d))
         found.append(d)
     return found
 

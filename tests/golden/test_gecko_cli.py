@@ -60,6 +60,12 @@ def test_stat_of_both_files_tells_the_same(here, capsys):
     assert [line.split()[0] for line in of_npy.splitlines()[2:]].count("fixed") == 4
 
 
+def test_stat_of_nothing(here, capsys):
+    np.save("none.npy", X[:0])
+    assert main(["stat", "none.npy"]) == 0
+    assert "0 values" in capsys.readouterr().out
+
+
 def test_json_carries_provenance_and_no_path(here, capsys):
     assert main(["stat", str(here / "x.npy"), "--json"]) == 0
     report = json.loads(capsys.readouterr().out)

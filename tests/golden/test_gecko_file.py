@@ -3,6 +3,7 @@
 import io
 import zlib
 from dataclasses import replace
+from pathlib import Path
 
 import ml_dtypes
 import numpy as np
@@ -173,7 +174,7 @@ OF = read(GCK).container.descriptor
         (altered(GCK, 16, replace(OF, mode=Mode.FIXED).to_bytes()), "beats"),
         (altered(GCK, 16, replace(OF, bias=3).to_bytes()), None),  # plays no part in delta mode: accepted
         (altered(GCK, 16, bytes([0] * 22 + [2])), "source 2"),
-        (altered(GCK, OF.meta_address, b"\x01"), "metadata"),
+        (altered(GCK, OF.meta_address, b"\x02"), "mode field is illegal"),
         (altered(GCK, OF.data_address, bytes(4)), "checksum of the tensor"),
         (altered(GCK, 10, b"\x10"), ".npy header"),
     ],
@@ -184,6 +185,13 @@ def test_message(gck, message):
         return
     with pytest.raises(GeckoError, match=message):
         read(gck)
+
+
+def test_impossible_width():
+    """3 exponent bits have widths 0..2; a file that says 3 is refused, though its decoder would go on with 2."""
+    gck = pack(np.full(16, 0x3F80, np.uint16), mode=Mode.DELTA, exponent_bits=3, offset=122)
+    with pytest.raises(GeckoError, match="width or mode field is illegal"):
+        read(altered(gck, read(gck).container.descriptor.meta_address, bytes([3 << 3])))
 
 
 def test_wider_field_than_needed_is_not_canonical():
@@ -200,6 +208,17 @@ def test_lengths_that_no_memory_could_hold():
     body = GCK[:16] + d.to_bytes() + header
     with pytest.raises(GeckoError, match="0 data beats"):
         read(seal(body))
+
+
+def test_real_tensors():
+    """Weights, activations and gradients of a trained network: whole again, and never above raw but for the frame."""
+    with np.load(Path(__file__).parents[1] / "data" / "digits.npz") as digits:
+        tensors = {name: digits[name] for name in digits.files if digits[name].dtype == np.float32}
+    assert len(tensors) >= 9
+    for name, tensor in tensors.items():
+        gck = pack(tensor, zero_mask=None)
+        assert np.array_equal(unpack(gck).view(np.uint32), tensor.view(np.uint32)), name
+        assert len(gck) <= tensor.nbytes + 31 + 48 + 128 + 4, name
 
 
 def test_patterns_of_any_layout():
