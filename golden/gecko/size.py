@@ -95,9 +95,10 @@ def candidates(
 ) -> list[Descriptor]:
     """The descriptors that the given facts leave open, in the order that settles ties: raw, fixed, delta, masked last.
 
-    Open are the mode (None: all), the bias (None: each mode's cheapest), the zero mask (None: both) and sign elision
-    (None: where no sign bit is set). `mantissa_bits` None keeps all. With `mode` open, raw (which has no mask) is
-    always a candidate, and the only one at 1 exponent bit.
+    Open are the mode (None: all), the bias (None: each mode's cheapest; 127, which gecko.md 2 presets at 8 exponent
+    bits, has to be asked for), the zero mask (None: both) and sign elision (None: where no sign bit is set).
+    `mantissa_bits` None keeps all. With `mode` open, raw (which has no mask) is always a candidate, and the only one at
+    1 exponent bit.
     """
     if sign_elided is None:
         sign_elided = not (bits >> (source.bits - 1)).any()
