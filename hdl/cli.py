@@ -6,7 +6,7 @@ from dataclasses import Field, fields
 from typing import Any, NoReturn
 
 from golden.catalog import BFP_BLOCKS, BFP_EXPONENTS, BFP_MANTISSAS, bfp
-from hdl.config import UnitConfig, flag_of
+from hdl.config import UnitConfig, flag_of, options
 from hdl.registry import UNITS, make_config
 
 __all__ = ["Parser", "UsageError", "add_unit_options", "read_config"]
@@ -41,6 +41,23 @@ def add_unit_options(parser: Parser, words: Sequence[str]) -> None:
     """Add `--unit` and the options of the unit that `words` asks for; other units' options are told apart."""
     parser.set_defaults(given=[])
     parser.add_argument("--unit", default="dot", metavar="NAME", action=_Given, help="unit (default dot; see --list)")
+    chosen = _chosen_unit(words)
+    own = UNITS[chosen].config
+    if "format" in own.__dataclass_fields__:
+        _add_short(parser)
+    else:
+        for option in _SHORT:
+            parser.add_argument(f"--{option}", type=_not_here(f"--{option}", chosen, "units of blocks"), help=SUPPRESS)
+    group = parser.add_argument_group(f"options of {chosen}")
+    for item in options(own):
+        _add(group, item)
+    others = {f.name: name for name, unit in UNITS.items() for f in fields(unit.config)}
+    for option, unit in others.items():
+        if option not in own.__dataclass_fields__:
+            parser.add_argument(flag_of(option), type=_not_here(flag_of(option), chosen, unit), help=SUPPRESS)
+
+
+def _add_short(parser: Parser) -> None:
     short = parser.add_argument_group("short for --format bfpMxN[eW]")
     short.add_argument(
         "--mantissa",
@@ -63,15 +80,6 @@ def add_unit_options(parser: Parser, words: Sequence[str]) -> None:
         action=_Given,
         help="shared exponent bits, 5..10 (default 10)",
     )
-    chosen = _chosen_unit(words)
-    group = parser.add_argument_group(f"options of {chosen}")
-    own = UNITS[chosen].config
-    for item in fields(own):
-        _add(group, item)
-    others = {f.name: name for name, unit in UNITS.items() for f in fields(unit.config)}
-    for option, unit in others.items():
-        if option not in own.__dataclass_fields__:
-            parser.add_argument(flag_of(option), type=_not_here(flag_of(option), chosen, unit), help=SUPPRESS)
 
 
 def _chosen_unit(words: Sequence[str]) -> str:

@@ -12,12 +12,15 @@ from golden.formats import BlockFormat, ScaleEncoding
 
 __all__ = [
     "MAX_PIPELINE",
+    "BlockUnitConfig",
     "ConfigError",
     "UnitConfig",
     "block_format",
     "describe_format",
+    "flag_of",
     "integer",
     "named",
+    "options",
     "same_block",
 ]
 
@@ -73,7 +76,6 @@ class UnitConfig:
 
     unit: ClassVar[str]
 
-    format: str = block_format("block format of the operands", default="bfp4x64")
     pipeline: int = integer(
         1, range(MAX_PIPELINE + 1), "register stages inside; 0 = combinational up to the output register", token="p{}"
     )
@@ -105,28 +107,32 @@ class UnitConfig:
         raise NotImplementedError
 
     def derived(self, option: str) -> object:
-        """What an option without a default of its own follows from: other formats are `--format` again."""
-        return self.format
+        """What an option without a default of its own follows from."""
+        raise NotImplementedError
 
     @property
-    def operand(self) -> BlockFormat:
-        """The format object of `--format`."""
-        return get_format(self.format)
+    def stem(self) -> str:
+        """What the module name begins with."""
+        return self.unit
 
     @property
     def name(self) -> str:
-        """Canonical module and file name: the unit, the format, then every choice that is not the default."""
-        parts = [self.unit, format_token(self.operand)]
-        for item in fields(self):
+        """Canonical module and file name: the unit, its format if any, then every choice that is not the default."""
+        parts = [self.stem]
+        for item in self._chosen():
             value, facts = getattr(self, item.name), item.metadata
-            if item.name == "format" or value == self.default_of(item.name):
-                continue
             parts.append(
                 f"{item.name.removeprefix('format_')}_{format_token(get_format(value))}"
                 if "format" in facts
                 else facts["token"].format(value)
             )
         return "_".join(parts)
+
+    def _chosen(self) -> list[Field]:
+        """Options that are not at their default; `format` is never one, it is always spelt out."""
+        return [
+            o for o in options(type(self)) if o.name != "format" and getattr(self, o.name) != self.default_of(o.name)
+        ]
 
     def default_of(self, option: str) -> object:
         """Value an option takes when it is not given."""
@@ -135,15 +141,13 @@ class UnitConfig:
 
     def to_dict(self) -> dict[str, str | int]:
         """Every option, JSON-ready; `hdl.registry.make_config(**d)` is the way back."""
-        return {"unit": self.unit} | {item.name: getattr(self, item.name) for item in fields(self)}
+        return {"unit": self.unit} | {item.name: getattr(self, item.name) for item in options(type(self))}
 
     def command(self) -> str:
-        """Canonical command line: the unit, the format and whatever is not the default."""
-        words = ["python -m hdl.generate", f"--unit {self.unit}", f"--format {self.format}"]
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if item.name != "format" and value != self.default_of(item.name):
-                words.append(f"{flag_of(item.name)} {value}")
+        """Canonical command line: the unit, the format if it has one, and whatever is not the default."""
+        words = ["python -m hdl.generate", f"--unit {self.unit}"]
+        words += [f"--format {self.format}"] if isinstance(self, BlockUnitConfig) else []
+        words += [f"{flag_of(item.name)} {getattr(self, item.name)}" for item in self._chosen()]
         return " ".join(words)
 
     def with_options(self, **options: Any) -> Self:
@@ -151,7 +155,33 @@ class UnitConfig:
         return type(self)(**{k: v for k, v in (self.to_dict() | options).items() if k != "unit"})
 
 
-def same_block(config: UnitConfig, option: str) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockUnitConfig(UnitConfig):
+    """Base of the units whose operands are blocks."""
+
+    format: str = block_format("block format of the operands", default="bfp4x64")
+
+    @property
+    def operand(self) -> BlockFormat:
+        """The format object of `--format`."""
+        return get_format(self.format)
+
+    @property
+    def stem(self) -> str:
+        """The unit and its format."""
+        return f"{self.unit}_{format_token(self.operand)}"
+
+    def derived(self, option: str) -> object:
+        """Other formats are `--format` again."""
+        return self.format
+
+
+def options(config: type[UnitConfig]) -> list[Field]:
+    """Options of a unit in the order that users see: its format, what every unit has, then its own."""
+    return sorted(fields(config), key=lambda item: item.name != "format")
+
+
+def same_block(config: BlockUnitConfig, option: str) -> None:
     """Both operands of a dot product share their block length."""
     other = get_format(getattr(config, option))
     if other.block != config.operand.block:

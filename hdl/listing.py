@@ -1,8 +1,6 @@
 """What `--list` prints, from the registry: units, options with ranges and defaults, latency."""
 
-from dataclasses import fields
-
-from hdl.config import flag_of
+from hdl.config import flag_of, options
 from hdl.registry import UNITS, Unit, make_config, make_unit
 
 __all__ = ["render_list"]
@@ -22,7 +20,7 @@ def _unit_lines(unit: Unit) -> str:
         f"{unit.name}: {unit.summary}",
         f"  default {config.name}: latency {component.latency} cycles, {pace}",
     ]
-    for item in fields(unit.config):
+    for item in options(unit.config):
         facts = item.metadata
         legal = facts.get("legal")
         values = f"{legal[0]}..{legal[-1]}" if legal else ", ".join(facts.get("choices", ("bfpMxN[eW]",)))

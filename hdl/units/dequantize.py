@@ -7,7 +7,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.config import ConfigError, UnitConfig, describe_format, integer
+from hdl.config import BlockUnitConfig, ConfigError, describe_format, integer
 from hdl.float.raw import FP32, FixedToRaw
 from hdl.float.round import RoundFP32
 from hdl.layouts import block_layout
@@ -18,7 +18,7 @@ __all__ = ["Dequantize", "DequantizeConfig"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DequantizeConfig(UnitConfig):
+class DequantizeConfig(BlockUnitConfig):
     """Options of the block-to-float converter."""
 
     unit: ClassVar[str] = "dequantize"
@@ -27,7 +27,7 @@ class DequantizeConfig(UnitConfig):
 
     def derived(self, option: str) -> object:
         """The whole block leaves in one transfer."""
-        return self.operand.block if option == "lanes" else UnitConfig.derived(self, option)
+        return self.operand.block if option == "lanes" else BlockUnitConfig.derived(self, option)
 
     def validate(self) -> None:
         if self.operand.block % self.lanes:

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.catalog import get_format
 from golden.formats import BlockFormat
-from hdl.config import ConfigError, UnitConfig, block_format, describe_format, integer, named, same_block
+from hdl.config import BlockUnitConfig, ConfigError, block_format, describe_format, integer, named, same_block
 from hdl.float.accumulate import Accumulate
 from hdl.float.raw import FP32, FRACTION_GUARD, SIGNIFICAND, FixedToRaw, unpack_fp32
 from hdl.float.round import RoundFP32
@@ -27,7 +27,7 @@ _ROUND_FUSED = "FP32, RNE: accumulator plus the exact sum of a block, once per b
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DotConfig(UnitConfig):
+class DotConfig(BlockUnitConfig):
     """Options of the dot product."""
 
     unit: ClassVar[str] = "dot"

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from golden.formats import Rounding, ScaleRule
 from hdl.arith.bits import reduce_tree
 from hdl.arith.xorshift import XorshiftLanes
-from hdl.config import ConfigError, UnitConfig, describe_format, integer, named
+from hdl.config import BlockUnitConfig, ConfigError, describe_format, integer, named
 from hdl.convert.element import AlignElement, RoundElement
 from hdl.convert.peak import find_peak
 from hdl.convert.scale import SharedExponent
@@ -24,7 +24,7 @@ _WORDS = {"rne": "to nearest, ties to even", "rna": "to nearest, ties away", "rt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QuantizeConfig(UnitConfig):
+class QuantizeConfig(BlockUnitConfig):
     """Options of the float-to-block converter."""
 
     unit: ClassVar[str] = "quantize"
@@ -39,7 +39,7 @@ class QuantizeConfig(UnitConfig):
 
     def derived(self, option: str) -> object:
         """The whole block enters in one transfer."""
-        return self.operand.block if option == "lanes" else UnitConfig.derived(self, option)
+        return self.operand.block if option == "lanes" else BlockUnitConfig.derived(self, option)
 
     def validate(self) -> None:
         if self.operand.block % self.lanes:

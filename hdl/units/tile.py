@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.catalog import get_format
 from golden.formats import BlockFormat, Rounding, ScaleRule
-from hdl.config import ConfigError, UnitConfig, block_format, integer, named, same_block
+from hdl.config import BlockUnitConfig, ConfigError, block_format, integer, named, same_block
 from hdl.layouts import block_layout
 from hdl.units.dot import Dot, DotConfig
 from hdl.units.quantize import Quantize, QuantizeConfig
@@ -20,7 +20,7 @@ __all__ = ["Tile", "TileConfig"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TileConfig(UnitConfig):
+class TileConfig(BlockUnitConfig):
     """Options of the dot product followed by an activation."""
 
     unit: ClassVar[str] = "tile"
