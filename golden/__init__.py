@@ -7,16 +7,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from golden.blocks import BlockArray, from_bits, quantize
+    from golden.block_array import BlockArray, from_bits
+    from golden.blocks import quantize
     from golden.catalog import get_format, list_formats
     from golden.products import block_dot, dot, matmul
 
 __all__ = ["BlockArray", "block_dot", "dot", "from_bits", "get_format", "list_formats", "matmul", "quantize"]
 
 _HOME = {
-    "BlockArray": "blocks",
+    "BlockArray": "block_array",
     "quantize": "blocks",
-    "from_bits": "blocks",
+    "from_bits": "block_array",
     "block_dot": "products",
     "dot": "products",
     "matmul": "products",

@@ -64,7 +64,7 @@ class ScaleEncoding(StrEnum):
 
     TWOS_COMPLEMENT = "twos-complement"
     BIASED = "biased"
-    FLOAT = "float"  # a minifloat scale with its own significand (NVFP4's E4M3)
+    FLOAT = "float"  # a minifloat with a significand of its own (NVFP4's E4M3)
 
 
 def _check(condition: bool, message: str) -> None:
@@ -103,6 +103,10 @@ class ElementFormat:
             f"fraction_bits {self.fraction_bits}: equal to mantissa_bits for float elements, else up to it",
         )
         _check(is_float or self.specials is Specials.NONE, "specials: integers have none")
+        _check(
+            self.specials is Specials.NONE or (self.mantissa_bits >= 1 and self.exponent_bits >= 2),
+            f"specials {self.specials}: minifloats of at least 2 exponent bits and 1 mantissa bit only",
+        )
 
     @property
     def bits(self) -> int:
@@ -150,6 +154,11 @@ class ElementFormat:
         return fraction if exponent == 0 else (fraction + (1 << self.mantissa_bits)) << (exponent - 1)
 
     @property
+    def largest_code_integer(self) -> int:
+        """The largest magnitude that any code decodes to: two's complement has one more below zero, never produced."""
+        return self.max_integer + (self.encoding is ElementEncoding.TWOS_COMPLEMENT)
+
+    @property
     def keeps_negative_zero(self) -> bool:
         """Whether a value that rounds to zero keeps its sign; an integer mantissa has one zero."""
         return self.is_float
@@ -157,17 +166,29 @@ class ElementFormat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScaleFormat:
-    """The shared exponent (or NVFP4's minifloat scale) of a block. All ones but the sign's place means poison."""
+    """The shared exponent of a block, or its minifloat scale (NVFP4). All ones but a sign's place means poison.
+
+    `lowest`, `highest`, `encode` and `decode` are about exponents; a minifloat scale is read as its `minifloat` says.
+    """
 
     encoding: ScaleEncoding
     bits: int
     bias: int = 0
+    minifloat: ElementFormat | None = None
 
     def __post_init__(self) -> None:
         _check(2 <= self.bits <= 10, f"scale bits {self.bits}: 2..10")
         _check(
-            self.encoding is not ScaleEncoding.TWOS_COMPLEMENT or self.bias == 0,
-            "bias: 0 for a two's-complement exponent",
+            self.encoding is ScaleEncoding.BIASED or self.bias == 0,
+            f"bias {self.bias}: 0 for a {self.encoding} scale, whose minifloat has its own",
+        )
+        _check(
+            (self.encoding is ScaleEncoding.FLOAT) == (self.minifloat is not None),
+            "minifloat: an element format for a float scale, and for no other",
+        )
+        _check(
+            self.minifloat is None or (self.minifloat.bits, self.minifloat.specials) == (self.bits, Specials.NAN),
+            f"minifloat: as wide as the scale, {self.bits} bits, and its all-ones code is its only NaN",
         )
 
     @property
@@ -186,6 +207,16 @@ class ScaleFormat:
         if self.encoding is ScaleEncoding.BIASED:
             return (1 << self.bits) - 1
         return (1 << self.bits - 1) - 1
+
+    @property
+    def poison_mask(self) -> int:
+        """The bits of a code that say poison: all but the sign of a minifloat, whose NaN has either."""
+        return (1 << self.bits - (self.encoding is ScaleEncoding.FLOAT)) - 1
+
+    @property
+    def max_significand(self) -> int:
+        """Largest integer that a scale multiplies its block by, next to a power of two."""
+        return 1 if self.minifloat is None else (2 << self.minifloat.mantissa_bits) - 1
 
     def encode(self, exponent: int) -> int:
         """Unsigned stored code of an exponent in lowest..highest."""
@@ -221,11 +252,32 @@ class BlockFormat:
             f"subblock {self.subblock}: a divisor of the block {self.block}",
         )
         _check(0 <= self.microexponent_bits <= 3, f"microexponent_bits {self.microexponent_bits}: 0..3")
+        is_float = self.scale.encoding is ScaleEncoding.FLOAT
+        _check(
+            not is_float or self.microexponent_bits == 0,
+            f"microexponent_bits {self.microexponent_bits}: 0 under a float scale",
+        )
+        _check(is_float == self.tensor_scale, "tensor_scale: above a float scale, and above no other")
 
     @property
     def microexponents(self) -> int:
         """How many microexponents a block stores."""
         return self.block // self.subblock if self.microexponent_bits else 0
+
+    @property
+    def max_microexponent(self) -> int:
+        """Largest microexponent, beta of formats.md 2.3; 0 for formats without."""
+        return (1 << self.microexponent_bits) - 1
+
+    @property
+    def unit_exponent(self) -> int:
+        """Exponent of the unit in which every element of a block is an integer, beside the shared exponent."""
+        return self.element.lsb_exponent - self.max_microexponent
+
+    @property
+    def max_integer(self) -> int:
+        """The largest magnitude of any stored element in that unit, the scale's significand multiplied in."""
+        return (self.element.largest_code_integer << self.max_microexponent) * self.scale.max_significand
 
     @property
     def element_bits(self) -> int:

@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 
 from golden.formats import Rounding
 
-__all__ = ["INFINITY", "NAN", "canonical_nan", "power_of_two", "round_magnitude", "to_fp32", "unpack_fp32"]
+__all__ = [
+    "INFINITY",
+    "NAN",
+    "canonical_nan",
+    "power_of_two",
+    "round_magnitude",
+    "sticky_int64",
+    "to_fp32",
+    "unpack_fp32",
+]
 
 Ints = NDArray[np.int64]
 
@@ -96,6 +105,14 @@ def to_fp32(integers: Ints, exponents: Ints) -> NDArray[np.float32]:
     exact = integers.astype(np.float64) * power_of_two(np.clip(exponents, -400, 200))
     with np.errstate(over="ignore", under="ignore"):
         return exact.astype(np.float32)
+
+
+def sticky_int64(integers: NDArray[np.object_], exponents: Ints) -> tuple[Ints, Ints]:
+    """Python integers (n) as int64 of at most 62 bits, the last one sticky, and their exponents: ready for `to_fp32`."""
+    drop = np.maximum([integer.bit_length() - 62 for integer in integers], 0)
+    kept = integers >> drop.astype(object)
+    lost = (kept << drop.astype(object)) != integers
+    return kept.astype(np.int64) | lost.astype(np.int64), exponents + drop
 
 
 def canonical_nan(values: NDArray[np.float32]) -> NDArray[np.float32]:

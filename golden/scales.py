@@ -4,10 +4,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden import emulator
+from golden.elements import code_dtype, decode
 from golden.formats import BlockFormat, ElementFormat, ScaleEncoding, ScaleFormat, ScaleRule
-from golden.rounding import INFINITY
 
-__all__ = ["EMULATOR", "decode_scales", "encode_scales", "shared_exponents"]
+__all__ = [
+    "EMULATOR",
+    "decode_scales",
+    "encode_scales",
+    "is_poison",
+    "microexponents",
+    "scale_significands",
+    "shared_exponents",
+]
 
 EMULATOR = "emulator"  # rule A of formats.md 1.2, for BFP only: a compatibility mode, not one of the scale rules
 
@@ -22,9 +30,26 @@ def shared_exponents(maxima: NDArray[np.uint32], fmt: BlockFormat, rule: ScaleRu
             raise ValueError(f"scale_rule 'emulator' is for bfp formats, not {fmt.name}")
         exponents = _emulator_exponents(maxima)
     else:
-        exponents = _rule_exponents(maxima, fmt.element, ScaleRule(rule)) - fmt.element.emax
-        exponents = np.where(maxima == 0, fmt.scale.lowest, exponents)
+        exponents = _wanted_exponents(maxima, fmt, ScaleRule(rule))
     return np.clip(exponents, fmt.scale.lowest, fmt.scale.highest)
+
+
+def microexponents(
+    maxima: NDArray[np.uint32], exponents: NDArray[np.int64], fmt: BlockFormat, rule: ScaleRule | str
+) -> NDArray[np.uint8]:
+    """How far each pair (..., pairs) of these largest magnitudes stays below its block's exponent (..., 1).
+
+    The rule works on every pair: on the block alone, a pair's own shift would undo it (formats.md 2.2). A zero pair
+    takes the largest microexponent.
+    """
+    distance = exponents - _wanted_exponents(maxima, fmt, ScaleRule(rule))
+    return np.clip(distance, 0, fmt.max_microexponent).astype(np.uint8)
+
+
+def _wanted_exponents(maxima: NDArray[np.uint32], fmt: BlockFormat, rule: ScaleRule) -> NDArray[np.int64]:
+    """What the rule asks for before the clamp; a zero asks for less than any microexponent reaches."""
+    exponents = _rule_exponents(maxima, fmt.element, rule) - fmt.element.emax
+    return np.where(maxima == 0, fmt.scale.lowest - fmt.max_microexponent, exponents)
 
 
 def _rule_exponents(maxima: NDArray[np.uint32], element: ElementFormat, rule: ScaleRule) -> NDArray[np.int64]:
@@ -49,17 +74,33 @@ def _emulator_exponents(maxima: NDArray[np.uint32]) -> NDArray[np.int64]:
     return k + ((sums & 0x7FFFFF) > limits[k - emulator.EXPONENTS[0]])
 
 
-def encode_scales(
-    exponents: NDArray[np.int64], maxima: NDArray[np.uint32], scale: ScaleFormat
-) -> NDArray[np.uint8 | np.uint16]:
-    """Stored codes of shared exponents; a block whose maximum is NaN or Inf gets the poison code."""
+def encode_scales(exponents: NDArray[np.int64], scale: ScaleFormat) -> NDArray[np.uint8 | np.uint16]:
+    """Stored codes of shared exponents, lowest..highest."""
     codes = (exponents + scale.bias) & ((1 << scale.bits) - 1)
-    return np.where(maxima >= INFINITY, scale.poison_code, codes).astype(np.uint8 if scale.bits <= 8 else np.uint16)
+    return codes.astype(code_dtype(scale.bits))
+
+
+def is_poison(codes: NDArray[np.uint8 | np.uint16], scale: ScaleFormat) -> NDArray[np.bool_]:
+    """Which stored codes say poison."""
+    return (codes & scale.poison_mask) == scale.poison_code
 
 
 def decode_scales(codes: NDArray[np.uint8 | np.uint16], scale: ScaleFormat) -> NDArray[np.int64]:
-    """Shared exponents behind stored codes (the poison code decodes as highest + 1)."""
+    """Shared exponents behind stored codes (the poison code decodes as highest + 1).
+
+    Of a minifloat scale, the exponent of its significand's last bit.
+    """
     wide = codes.astype(np.int64)
+    if scale.minifloat is not None:
+        field = (wide & scale.poison_mask) >> scale.minifloat.mantissa_bits
+        return np.maximum(field, 1) - 1 + scale.minifloat.lsb_exponent
     if scale.encoding is ScaleEncoding.TWOS_COMPLEMENT:
         return wide - (wide >> (scale.bits - 1) << scale.bits)
     return wide - scale.bias
+
+
+def scale_significands(codes: NDArray[np.uint8 | np.uint16], scale: ScaleFormat) -> NDArray[np.int64]:
+    """Signed integers that multiply 2^exponent: 1 but for a minifloat scale; a received negative scale is negative."""
+    if scale.minifloat is None:
+        return np.ones(codes.shape, np.int64)
+    return decode(codes, scale.minifloat) >> (decode_scales(codes, scale) - scale.minifloat.lsb_exponent)
