@@ -1,0 +1,117 @@
+"""Run the proofs: `python -m tb.formal [--list] [--only PATTERN] [--json FILE] [--docs FILE] [--timeout S] [-q] [-v]`.
+
+The table goes to stdout, progress to stderr. Exit status: 0 every proof holds and every planted bug was found; 1 one
+did not, or anything unexpected; 2 a wrong option; 3 Yosys is missing or failed.
+"""
+
+import sys
+import traceback
+from argparse import Namespace
+from pathlib import Path
+
+from hdl.cli import Parser, UsageError
+from hdl.yosys import Engine, ToolMissing, YosysError, find_engine
+from tb.formal.proof import Outcome, Proof, run_proof
+from tb.formal.registry import PROOFS, select
+from tb.formal.report import markdown, table, to_json
+
+__all__ = ["main"]
+
+# What the documentation keeps above and below the table.
+_BEGIN, _END = "<!-- table: python -m tb.formal --docs docs/formal.md -->\n", "<!-- end of table -->\n"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    words = sys.argv[1:] if argv is None else argv
+    verbose = "-v" in words or "--verbose" in words
+    try:
+        return _run(_parse(words), words)
+    except UsageError as error:
+        return _fail(2, f"{error}", verbose)
+    except (ToolMissing, YosysError) as error:
+        return _fail(3, f"{error}", verbose)
+    except BrokenPipeError:
+        return 0  # whoever read the list has seen enough
+    except OSError as error:
+        return _fail(2, f"{error.filename}: {error.strerror}", verbose)
+    except Exception as error:
+        return _fail(1, f"unexpected {type(error).__name__}: {error} (-v shows where)", verbose)
+
+
+def _parse(words: list[str]) -> Namespace:
+    parser = Parser(prog="python -m tb.formal", description="Prove claims about the generated hardware.")
+    parser.add_argument("--list", action="store_true", help="list proofs with their claims, and stop")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="these; shell pattern; repeatable"
+    )
+    parser.add_argument("--timeout", type=float, default=300.0, metavar="S", help="seconds for each run (default 300)")
+    parser.add_argument("--json", metavar="FILE", help="write every verdict and its time, with provenance; - is stdout")
+    parser.add_argument("--docs", metavar="FILE", help="renew the table in this Markdown file")
+    parser.add_argument("--waves", metavar="DIR", help="write every counterexample here as VCD")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
+    parser.add_argument("-v", "--verbose", action="store_true", help="Yosys's log of whatever went wrong; tracebacks")
+    options = parser.parse_args(words)
+    if options.timeout < 1:
+        raise UsageError(f"--timeout {options.timeout:g}: 1 or more")
+    if options.docs and options.only:
+        raise UsageError("--docs: not together with --only; the documentation lists every proof")
+    return options
+
+
+def _run(options: Namespace, words: list[str]) -> int:
+    try:
+        proofs = select(options.only)
+    except ValueError as error:
+        raise UsageError(f"--only {error}") from None
+    if options.list:
+        for proof in proofs:
+            print(f"{proof.name}: {proof.claim} ({proof.method.words})")
+        return 0
+    engine = find_engine()
+    outcomes = [_prove(proof, engine, options, f"[{k}/{len(proofs)}]") for k, proof in enumerate(proofs, 1)]
+    if options.json != "-":
+        print(table(outcomes))
+    if options.json:
+        command = " ".join(["python -m tb.formal", *(Path(word).name for word in words)])
+        _write(options.json, to_json(outcomes, command, engine))
+    if options.docs:
+        page = Path(options.docs).read_text()
+        head, begun, rest = page.partition(_BEGIN)
+        _, ended, tail = rest.partition(_END)
+        if not (begun and ended):
+            raise UsageError(f"--docs {options.docs}: no table between {_BEGIN.strip()} and {_END.strip()}")
+        _write(options.docs, head + begun + markdown(PROOFS.values(), outcomes) + ended + tail)
+    return 0 if all(outcome.holds for outcome in outcomes) else 1
+
+
+def _prove(proof: Proof, engine: Engine, options: Namespace, place: str) -> Outcome:
+    if not options.quiet:
+        print(f"{place} {proof.name} ... ", end="", file=sys.stderr, flush=True)
+    waves = Path(options.waves) if options.waves else None
+    outcome = run_proof(proof, engine, timeout=options.timeout, waves=waves)
+    if not options.quiet:
+        print(f"{outcome.words}, {outcome.seconds:.1f} s", file=sys.stderr)
+    if options.verbose:
+        for run in outcome.runs:
+            if not run.expected:
+                print(f"{proof.name}, planted bug: {run.bug}\n{run.log}", file=sys.stderr)
+    return outcome
+
+
+def _write(target: str, text: str) -> None:
+    if target == "-":
+        sys.stdout.write(text)
+    else:
+        Path(target).write_text(text)
+
+
+def _fail(status: int, message: str, verbose: bool) -> int:
+    if verbose:
+        traceback.print_exc()
+    print(f"error: {message}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
