@@ -11,7 +11,7 @@ from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["OutputBuffer", "Pipeline"]
+__all__ = ["OutputBuffer", "Pipeline", "registers_at"]
 
 
 class OutputBuffer(wiring.Component):
@@ -48,6 +48,11 @@ class OutputBuffer(wiring.Component):
         return m
 
 
+def registers_at(cuts: tuple[str, ...], registers: int) -> dict[str, int]:
+    """How many of a pipeline's registers each cut gets."""
+    return {cut: len(range(rank, registers, len(cuts))) for rank, cut in enumerate(cuts)}
+
+
 class Pipeline:
     """Places the register stages of a unit at its named cuts.
 
@@ -58,7 +63,7 @@ class Pipeline:
 
     def __init__(self, m: Module, *, cuts: tuple[str, ...], registers: int, enable: Value, valid: Value) -> None:
         self._m, self._enable, self.valid = m, enable, valid
-        self._depth = {cut: len(range(rank, registers, len(cuts))) for rank, cut in enumerate(cuts)}
+        self._depth = registers_at(cuts, registers)
 
     def cut(self, cut: str, **values: Any) -> SimpleNamespace:
         """Pass `values` (and the pipeline's own valid bit) through this cut's registers."""

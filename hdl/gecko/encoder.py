@@ -1,0 +1,102 @@
+"""Encoder of bare exponents: rows in, row codes and metadata words out."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from amaranth.hdl import Module
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hdl.gecko.config import COUNT, LANES, METADATA, RowConfig, row_layout, tensor_layout
+from hdl.gecko.encode import RowEncoder, RowSource
+from hdl.gecko.rows import lanes
+from hdl.stream import OutputBuffer, Pipeline
+from hdl.units.unit import StreamUnit
+
+__all__ = ["GeckoEncoder", "GeckoEncoderConfig"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeckoEncoderConfig(RowConfig):
+    """Options of the exponent encoder."""
+
+    unit: ClassVar[str] = "gecko_encoder"
+
+    def describe(self) -> str:
+        """Masks, tail and stages in one line."""
+        return self._describe("Gecko row codes of exponents" + (f" with {self.tail}-bit tails" if self.tail else ""))
+
+
+class GeckoEncoder(StreamUnit[GeckoEncoderConfig]):
+    """Rows of exponent codes in, row codes with their widths and one metadata word a group out (gecko.md 2, 3, 5).
+
+    Streams (docs/gecko-ports.md): `tensor` (ne, mode, bias, zero_mask), one item before the first row of each tensor; `i`
+    rows; `o` row codes; `meta`, a word with the last row of its group. Lossless. One row a cycle, a masked group takes
+    nine. Latency pipeline + 1 cycles. With zero masks a group waits for its last row, from which it is then
+    pipeline + 2 cycles to the first output: a row of a masked group leaves pipeline + 10 cycles after it came.
+    """
+
+    def __init__(self, config: GeckoEncoderConfig) -> None:
+        members: dict[str, object] = {"code": lanes(8)}
+        if config.tail:
+            members["tail"] = lanes(config.tail)
+        members["width"] = range(9)
+        if config.masked:
+            members["mask"] = 1
+        self._tensor, self._row = tensor_layout(config), row_layout(config.tail)
+        self._coded = data.StructLayout(members | {"count": COUNT, "last": 1})
+        super().__init__(
+            config,
+            {
+                "tensor": In(stream.Signature(self._tensor)),
+                "i": In(stream.Signature(self._row)),
+                "o": Out(stream.Signature(self._coded)),
+                "meta": Out(stream.Signature(METADATA)),
+            },
+        )
+
+    @property
+    def latency(self) -> int:
+        """From a row to its code; with zero masks, from the row that completes a group to the first of its outputs."""
+        return self.config.pipeline + (2 if self.config.masked else 1)
+
+    @property
+    def throughput(self) -> dict[str, int]:
+        """Rows; at worst, every group is masked."""
+        return {"transfers": 8, "cycles": 9} if self.config.masked else {"transfers": 1, "cycles": 1}
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.buffer = buffer = OutputBuffer(self._coded)
+        m.submodules.words = words = OutputBuffer(METADATA)
+        wiring.connect(m, buffer.o, wiring.flipped(self.o))
+        wiring.connect(m, words.o, wiring.flipped(self.meta))
+        enable = buffer.i.ready & words.i.ready
+
+        m.submodules.source = source = RowSource(self.config, self._tensor, self._row)
+        wiring.connect(m, wiring.flipped(self.tensor), source.tensor)
+        wiring.connect(m, wiring.flipped(self.i), source.i)
+        m.d.comb += source.enable.eq(enable)
+        pipe = Pipeline(
+            m, cuts=("difference", "code"), registers=self.config.pipeline, enable=enable, valid=source.valid
+        )
+        tails = [source.item.tail[c] for c in range(LANES)] if self.config.tail else []
+        stage = RowEncoder(self.config, source).code_rows(m, pipe, enable, tail=tails, count=source.item.count)
+        marks = {"is_mask": stage.is_mask} if self.config.masked else {}
+        names = ("code", "tail", "width", "count", "last", "word", "word_valid")
+        stage = pipe.cut("code", **{name: getattr(stage, name) for name in names}, **marks)
+
+        row = buffer.i.p
+        m.d.comb += [
+            *[row.code[c].eq(code) for c, code in enumerate(stage.code)],
+            *[row.tail[c].eq(tail) for c, tail in enumerate(stage.tail)],
+            row.width.eq(stage.width),
+            row.last.eq(stage.last),
+            row.count.eq(stage.count),
+            buffer.i.valid.eq(pipe.valid & enable),
+            words.i.p.word.eq(stage.word),
+            words.i.valid.eq(pipe.valid & stage.word_valid & enable),
+        ]
+        if self.config.masked:
+            m.d.comb += row.mask.eq(stage.is_mask)
+        return m
