@@ -6,6 +6,7 @@ Every run is its own process: a Yosys error ends the process, and passes run ear
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -61,15 +62,32 @@ class Engine:
     def run(self, script: Sequence[str], folder: Path, *, timeout: float | None = None) -> str:
         """Run the commands of `script` in `folder` (file names relative to it) and return the log."""
         (folder / "script.ys").write_text("\n".join(script) + "\n")
-        try:
-            done = subprocess.run(
-                [*self.command, "script.ys"], cwd=folder, timeout=timeout, capture_output=True, text=True, check=False
-            )
-        except subprocess.TimeoutExpired:
-            raise YosysTimeout(f"{self.name}: stopped after {timeout:g} s") from None
-        if done.returncode:
-            raise YosysError(f"{self.name}: " + (done.stdout + done.stderr).strip()[-2000:])
-        return done.stdout
+        with subprocess.Popen(
+            [*self.command, "script.ys"],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            try:
+                out, err = process.communicate(timeout=timeout)
+            except BaseException as error:
+                _stop(process)
+                if isinstance(error, subprocess.TimeoutExpired):
+                    raise YosysTimeout(f"{self.name}: stopped after {timeout:g} s") from None
+                raise
+        if process.returncode:
+            raise YosysError(f"{self.name}: " + (out + err).strip()[-2000:])
+        return out
+
+
+def _stop(process: subprocess.Popen) -> None:
+    """Kill Yosys with its whole session: ABC is a process of its own and would run on."""
+    if hasattr(os, "killpg"):
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
 
 
 @cache
