@@ -8,7 +8,7 @@ from dataclasses import Field, dataclass, field, fields
 from typing import Any, ClassVar, Self
 
 from golden.catalog import get_format
-from golden.formats import BlockFormat, ScaleEncoding
+from golden.formats import BlockFormat, ElementEncoding, ScaleEncoding
 
 __all__ = [
     "MAX_PIPELINE",
@@ -21,7 +21,9 @@ __all__ = [
     "integer",
     "named",
     "options",
+    "power_of_two_scale",
     "same_block",
+    "same_pairs",
 ]
 
 MAX_PIPELINE = 8
@@ -66,8 +68,15 @@ def format_token(fmt: BlockFormat) -> str:
 def describe_format(fmt: BlockFormat) -> str:
     """A format in words: `BFP4: sign + 3 magnitude bits, 10-bit shared exponent, block 64`."""
     element = fmt.element
-    widths = f"sign + {element.mantissa_bits} magnitude bits, {fmt.scale.bits}-bit shared exponent"
-    return f"BFP{element.bits}: {widths}, block {fmt.block}"
+    name = f"BFP{element.bits}" if fmt.scale.encoding is ScaleEncoding.TWOS_COMPLEMENT else fmt.name.upper()
+    parts = {
+        ElementEncoding.SIGN_MAGNITUDE: f"sign + {element.mantissa_bits} magnitude bits",
+        ElementEncoding.TWOS_COMPLEMENT: f"{element.bits}-bit two's complement",
+        ElementEncoding.FLOAT: f"sign + {element.exponent_bits} exponent + {element.mantissa_bits} mantissa bits",
+    }[element.encoding]
+    if fmt.microexponents:
+        parts += f", {fmt.microexponent_bits}-bit microexponent per {fmt.subblock}"
+    return f"{name}: {parts}, {fmt.scale.bits}-bit shared exponent, block {fmt.block}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,3 +197,18 @@ def same_block(config: BlockUnitConfig, option: str) -> None:
         raise ConfigError(
             option, other.name, f"a format of block {config.operand.block}, like --format {config.format}"
         )
+
+
+def power_of_two_scale(config: BlockUnitConfig, option: str) -> None:
+    """Only such a scale is an addition in the exponent."""
+    fmt = get_format(getattr(config, option))
+    if fmt.scale.encoding is ScaleEncoding.FLOAT:
+        raise ConfigError(option, fmt.name, "a format whose scale is a power of two")
+
+
+def same_pairs(config: BlockUnitConfig, option: str) -> None:
+    """Where both operands have microexponents, the same elements share one."""
+    own, other = config.operand, get_format(getattr(config, option))
+    if own.microexponents and other.microexponents and own.subblock != other.subblock:
+        legal = f"a format with a microexponent per {own.subblock} elements, like --format {own.name}"
+        raise ConfigError(option, other.name, legal)

@@ -7,13 +7,23 @@ shared exponent.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from amaranth.hdl import Shape, ShapeCastable, unsigned
 from amaranth.lib import data
 
-from golden.formats import BlockFormat, ScaleEncoding
+from golden.formats import BlockFormat, ElementEncoding, ScaleEncoding
 
-__all__ = ["FLOATS", "FieldBits", "FloatLayout", "SignMagnitude", "block_layout", "field_map", "float_layout"]
+__all__ = [
+    "FLOATS",
+    "FieldBits",
+    "FloatLayout",
+    "SignMagnitude",
+    "block_layout",
+    "elements",
+    "field_map",
+    "float_layout",
+]
 
 
 class SignMagnitude(data.StructLayout):
@@ -46,11 +56,34 @@ def float_layout(name: str) -> FloatLayout:
 
 
 def block_layout(fmt: BlockFormat) -> data.StructLayout:
-    """Layout of one packed block of integer mantissas (formats.md 0.9)."""
-    exponent = Shape(fmt.scale.bits, signed=fmt.scale.encoding is ScaleEncoding.TWOS_COMPLEMENT)
-    return data.StructLayout(
-        {"mantissa": data.ArrayLayout(SignMagnitude(fmt.element.mantissa_bits), fmt.block), "exponent": exponent}
-    )
+    """Layout of one packed block (formats.md 0.9): `mantissa` or, of a minifloat format, `element`; then `exponent`.
+
+    A two-level format has `microexponent` between them. A biased exponent is its stored code.
+    """
+    element = fmt.element
+    leaf: ShapeCastable | Shape
+    if element.is_float:
+        leaf = FloatLayout(
+            f"e{element.exponent_bits}m{element.mantissa_bits}", element.exponent_bits, element.mantissa_bits
+        )
+    elif element.encoding is ElementEncoding.TWOS_COMPLEMENT:
+        leaf = Shape(element.bits, signed=True)
+    else:
+        leaf = SignMagnitude(element.mantissa_bits)
+    parts: dict[str, ShapeCastable | Shape] = {_elements_name(fmt): data.ArrayLayout(leaf, fmt.block)}
+    if fmt.microexponents:
+        parts["microexponent"] = data.ArrayLayout(fmt.microexponent_bits, fmt.microexponents)
+    parts["exponent"] = Shape(fmt.scale.bits, signed=fmt.scale.encoding is ScaleEncoding.TWOS_COMPLEMENT)
+    return data.StructLayout(parts)
+
+
+def _elements_name(fmt: BlockFormat) -> str:
+    return "element" if fmt.element.is_float else "mantissa"
+
+
+def elements(block: data.View, fmt: BlockFormat) -> list[Any]:
+    """The elements of a block view."""
+    return list(block[_elements_name(fmt)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,9 +67,14 @@ def to_code(values: NDArray[np.float32]) -> NDArray[np.uint32]:
 
 
 def as_blocks(fmt: BlockFormat, batch: Batch, operand: str = "") -> BlockArray:
-    """(n, 1) blocks from the fields `mantissa` and `exponent`, each with the prefix `operand` ("a.", "b.")."""
+    """(n, 1) blocks from the fields of a block, each with the prefix `operand` ("a.", "b.").
+
+    The elements' field is `mantissa`, or `element` of a minifloat format; `microexponent` is there for two levels.
+    """
+    codes = batch[operand + ("element" if fmt.element.is_float else "mantissa")]
+    shared = batch[operand + "microexponent"][:, np.newaxis, :] if fmt.microexponents else None
     return BlockArray.from_codes(
-        fmt, batch[operand + "mantissa"][:, np.newaxis, :], batch[operand + "exponent"][:, np.newaxis]
+        fmt, codes[:, np.newaxis, :], batch[operand + "exponent"][:, np.newaxis], microexponents=shared
     )
 
 

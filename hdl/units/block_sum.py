@@ -1,61 +1,100 @@
 """The exact integer sum of a block's products, by operators: the readable reference architecture."""
 
-from amaranth.hdl import Cat, Const, Module, Shape, Signal, Value, signed
+from amaranth.hdl import Module, Shape, Signal, Value, signed
 from amaranth.lib import data
 
-from golden.formats import BlockFormat
+from golden.formats import BlockFormat, ElementEncoding
+from hdl.layouts import elements
 from hdl.stream import Pipeline
+from hdl.units.factors import decode_element, signed_product
+from hdl.units.specials import find_specials
 
-__all__ = ["block_sum", "sum_exponents", "sum_shape"]
+__all__ = ["block_sum", "shared_exponent", "sum_exponents", "sum_shape"]
 
 
 def sum_shape(a: BlockFormat, b: BlockFormat) -> Shape:
-    """Each product is below 2^(ma + mb) in magnitude, N of them below that times 2^ceil(log2 N); and a sign (1.6)."""
-    growth = (a.block - 1).bit_length()
-    return signed(a.element.mantissa_bits + b.element.mantissa_bits + growth + 1)
+    """Enough for N products of the largest magnitudes, and a sign.
+
+    Sign-magnitude mantissas alone: each product is below 2^(ma + mb), N of them below 2^(ma + mb + ceil(log2 N))
+    (formats.md 1.6). Otherwise the exact bound N * max_a * max_b, a received INT8 code of -128 and the headroom of
+    microexponents included (2.5, 3.3).
+    """
+    if all(f.element.encoding is ElementEncoding.SIGN_MAGNITUDE and not f.microexponents for f in (a, b)):
+        return signed(a.element.mantissa_bits + b.element.mantissa_bits + (a.block - 1).bit_length() + 1)
+    return signed((a.block * a.max_integer * b.max_integer).bit_length() + 1)
 
 
 def sum_exponents(a: BlockFormat, b: BlockFormat) -> range:
     """Every exponent that the sum's LSB can have, 0 (a poisoned block's) included."""
-    fraction = a.element.fraction_bits + b.element.fraction_bits
-    low = a.scale.lowest + b.scale.lowest - fraction
-    high = a.scale.highest + b.scale.highest - fraction
+    unit = a.unit_exponent + b.unit_exponent
+    low, high = a.scale.lowest + b.scale.lowest + unit, a.scale.highest + b.scale.highest + unit
     return range(min(low, 0), max(high, 0) + 1)
 
 
-def block_sum(m: Module, pipe: Pipeline, a: data.View, b: data.View, **along: Value) -> tuple[Value, dict[str, Value]]:
-    """Sum of products of two sign-magnitude mantissa arrays, with cuts "products" and "half_sums" inside.
+def shared_exponent(block: data.View, fmt: BlockFormat) -> tuple[Value, Value]:
+    """The exponent of a block's LSB, and whether the block is poisoned."""
+    stored = block.exponent
+    return stored + (fmt.unit_exponent - fmt.scale.bias), stored == fmt.scale.decode(
+        fmt.scale.poison_code
+    ) + fmt.scale.bias
 
-    `along` are values that travel through the same cuts.
+
+def block_sum(
+    m: Module, pipe: Pipeline, formats: tuple[BlockFormat, BlockFormat], a: data.View, b: data.View, **along: Value
+) -> tuple[Value, dict[str, Value]]:
+    """Sum of the products of two blocks' elements, in units of their LSBs, with cuts "products" and "half_sums" inside.
+
+    Flags `nan`, `infinity`, `infinity_sign` of special elements come beside it; `along` are values that travel through
+    the same cuts.
     """
-    products = []
-    for k, (x, y) in enumerate(zip(a.mantissa, b.mantissa, strict=True)):
-        # Two's complement of a magnitude needs one bit more than the magnitude.
-        product = Signal(signed(len(x.magnitude) + len(y.magnitude) + 1), name=f"product_{k}")
-        magnitude = Signal(len(x.magnitude) + len(y.magnitude), name=f"magnitude_{k}")
-        m.d.comb += magnitude.eq(x.magnitude * y.magnitude)
-        negative = Signal(name=f"negative_{k}")
-        m.d.comb += negative.eq(x.sign ^ y.sign)
-        m.d.comb += product.eq((Cat(magnitude, Const(0, 1)) ^ negative.replicate(len(product))) + negative)
-        products.append(product)
-    stage = pipe.cut("products", terms=products, **along)
+    factors = [
+        [decode_element(m, element, fmt.element, name=f"{name}_{k}") for k, element in enumerate(elements(block, fmt))]
+        for name, block, fmt in (("a", a, formats[0]), ("b", b, formats[1]))
+    ]
+    bits = (formats[0].element.largest_code_integer * formats[1].element.largest_code_integer).bit_length()
+    products = [signed_product(m, x, y, bits, name=str(k)) for k, (x, y) in enumerate(zip(*factors, strict=True))]
+    along |= find_specials(m, *factors)
+    shifts = [
+        [fmt.max_microexponent - t for t in block.microexponent]
+        for block, fmt in zip((a, b), formats, strict=True)
+        if fmt.microexponents
+    ]
+    stage = pipe.cut("products", terms=products, shifts=shifts, **along)
 
-    levels = (len(products) - 1).bit_length()
-    for level in range(levels):
-        stage.terms = _add_pairs(m, stage.terms, level)
-        if level + 1 == levels // 2:
-            stage = pipe.cut("half_sums", **vars(stage))
-    if levels < 2:
-        stage = pipe.cut("half_sums", **vars(stage))
-    (total,) = stage.terms
-    return total, {name: getattr(stage, name) for name in along}
+    terms = stage.terms
+    if shifts:
+        terms = _shift_groups(m, terms, stage.shifts, sum(fmt.max_microexponent for fmt in formats))
+    levels = (len(terms) - 1).bit_length()
+    for level in range(levels + 1):
+        if level == levels // 2:
+            stage = pipe.cut("half_sums", terms=terms, **{name: getattr(stage, name) for name in along})
+            terms = stage.terms
+        if level < levels:
+            terms = _add_pairs(m, terms, f"sum{level}")
+    return terms[0], {name: getattr(stage, name) for name in along}
 
 
-def _add_pairs(m: Module, terms: list[Signal], level: int) -> list[Signal]:
+def _shift_groups(m: Module, terms: list[Signal], shifts: list[list[Value]], most: int) -> list[Signal]:
+    """Sum each group that shares microexponents, then move it left by what they leave of their largest value."""
+    size = len(terms) // len(shifts[0])
+    moved = []
+    for group, amounts in enumerate(zip(*shifts, strict=True)):
+        inside, level = terms[group * size : (group + 1) * size], 0
+        while len(inside) > 1:
+            inside = _add_pairs(m, inside, f"group{group}_sum{level}")
+            level += 1
+        amount = Signal(range(most + 1), name=f"group{group}_shift")
+        total = Signal(signed(len(inside[0]) + most), name=f"group{group}_moved")
+        m.d.comb += [amount.eq(sum(amounts[1:], amounts[0])), total.eq(inside[0] << amount)]
+        moved.append(total)
+    return moved
+
+
+def _add_pairs(m: Module, terms: list[Signal], name: str) -> list[Signal]:
     """One level of the adder tree: a sum of two needs one bit more; an odd term goes up as it is."""
     sums = []
     for k, (x, y) in enumerate(zip(terms[::2], terms[1::2], strict=False)):
-        total = Signal(signed(max(len(x), len(y)) + 1), name=f"sum{level}_{k}")
+        total = Signal(signed(max(len(x), len(y)) + 1), name=f"{name}_{k}")
         m.d.comb += total.eq(x + y)
         sums.append(total)
     return sums + terms[len(terms) & ~1 :]

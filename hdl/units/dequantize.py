@@ -1,17 +1,19 @@
-"""Converter from BFP blocks to FP32."""
+"""Converter from blocks to FP32."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.config import BlockUnitConfig, ConfigError, describe_format, integer
+from hdl.config import BlockUnitConfig, ConfigError, describe_format, integer, power_of_two_scale
 from hdl.float.raw import FP32, FixedToRaw
 from hdl.float.round import RoundFP32
-from hdl.layouts import block_layout
+from hdl.layouts import block_layout, elements
 from hdl.stream import OutputBuffer, Pipeline
+from hdl.units.block_sum import shared_exponent
+from hdl.units.factors import Factor, decode_element
 from hdl.units.unit import StreamUnit
 
 __all__ = ["Dequantize", "DequantizeConfig"]
@@ -30,8 +32,11 @@ class DequantizeConfig(BlockUnitConfig):
         return self.operand.block if option == "lanes" else BlockUnitConfig.derived(self, option)
 
     def validate(self) -> None:
-        if self.operand.block % self.lanes:
-            raise ConfigError("lanes", self.lanes, f"a divisor of the block, {self.operand.block}")
+        power_of_two_scale(self, "format")
+        step = self.operand.subblock if self.operand.microexponents else 1
+        if self.operand.block % self.lanes or self.lanes % step:
+            multiple = f" and a multiple of {step}" if step > 1 else ""
+            raise ConfigError("lanes", self.lanes, f"a divisor of the block, {self.operand.block}{multiple}")
 
     def describe(self) -> str:
         """Format, lanes in one line."""
@@ -75,55 +80,66 @@ class Dequantize(StreamUnit[DequantizeConfig]):
         m.submodules.buffer = buffer = OutputBuffer(self._out)
         wiring.connect(m, buffer.o, wiring.flipped(self.o))
         enable = buffer.i.ready
+        fmt = self.config.operand
         if self.config.beats == 1:
             m.d.comb += self.i.ready.eq(enable)
-            elements, exponent, valid = list(self.i.p.mantissa), self.i.p.exponent, self.i.valid
+            block, valid = self.i.p, self.i.valid
         else:
-            elements, exponent, valid = self._take_block(m, enable)
+            block, valid = self._take_block(m, enable)
+        exponent, poison = shared_exponent(block, fmt)
 
         pipe = Pipeline(m, cuts=("normalized",), registers=self.config.pipeline, enable=enable, valid=valid)
-        element = self.config.operand.element
-        scale = self.config.operand.scale
-        exponents = range(scale.lowest - element.fraction_bits, scale.highest + 1 - element.fraction_bits + 1)
-        raw = []
-        for k, mantissa in enumerate(elements):
-            m.submodules[f"to_raw_{k}"] = to_raw = FixedToRaw(element.mantissa_bits, exponents)
-            m.d.comb += [
-                to_raw.magnitude.eq(mantissa.magnitude),
-                to_raw.exponent.eq(exponent - element.fraction_bits),
-            ]
-            raw.append(to_raw)
+        lanes = []
+        for k, element in enumerate(elements(block, fmt)[: self.config.lanes]):
+            factor = decode_element(m, element, fmt.element, name=f"x_{k}")
+            moves = [] if factor.shift is None else [factor.shift]
+            if fmt.microexponents:
+                moves.append(fmt.max_microexponent - block.microexponent[k // fmt.subblock])
+            lanes.append((factor, self._to_raw(m, k, factor, sum(moves, exponent))))
         stage = pipe.cut(
             "normalized",
-            biased=[r.biased for r in raw],
-            significand=[r.significand for r in raw],
-            sign=[mantissa.sign & mantissa.magnitude.any() for mantissa in elements],
-            nan=exponent == scale.highest + 1,
+            biased=[raw.biased for _, raw in lanes],
+            significand=[raw.significand for _, raw in lanes],
+            # An integer mantissa has one zero; a minifloat's keeps its sign.
+            sign=[f.sign if fmt.element.keeps_negative_zero else f.sign & f.magnitude.any() for f, _ in lanes],
+            infinity=[_or_never(factor.infinity) for factor, _ in lanes],
+            nan=[poison | _or_never(factor.nan) for factor, _ in lanes],
         )
-        for k, r in enumerate(raw):
-            m.submodules[f"round_{k}"] = rounder = RoundFP32(r.significand_bits, r.biased_bits)
-            m.d.comb += [
-                *[getattr(rounder, name).eq(getattr(stage, name)[k]) for name in ("biased", "significand", "sign")],
-                rounder.nan.eq(stage.nan),
-                buffer.i.p.value[k].eq(rounder.value),
-            ]
+        for k, (_, raw) in enumerate(lanes):
+            m.submodules[f"round_{k}"] = rounder = RoundFP32(raw.significand_bits, raw.biased_bits)
+            m.d.comb += [getattr(rounder, name).eq(values[k]) for name, values in vars(stage).items()]
+            m.d.comb += buffer.i.p.value[k].eq(rounder.value)
         m.d.comb += buffer.i.valid.eq(pipe.valid)
         return m
 
-    def _take_block(self, m: Module, enable: Value) -> tuple[list[data.View], Value, Value]:
-        """Hold a block and shift it down a beat a cycle; the next one may enter while the last beat leaves."""
-        beats, layout = self.config.beats, block_layout(self.config.operand)
-        block = Signal(layout, reset_less=True)
+    def _to_raw(self, m: Module, lane: int, factor: Factor, exponent: Value) -> FixedToRaw:
+        """Magnitude times 2^exponent, whose range is the scale's and what microexponent or element exponent add."""
+        fmt = self.config.operand
+        most = fmt.max_microexponent + (1 << fmt.element.exponent_bits) - 1
+        reach = range(fmt.scale.lowest + fmt.unit_exponent, fmt.scale.highest + 1 + fmt.unit_exponent + most + 1)
+        m.submodules[f"to_raw_{lane}"] = to_raw = FixedToRaw(len(factor.magnitude), reach)
+        m.d.comb += [to_raw.magnitude.eq(factor.magnitude), to_raw.exponent.eq(exponent)]
+        return to_raw
+
+    def _take_block(self, m: Module, enable: Value) -> tuple[data.View, Value]:
+        """Hold a block and move its elements down a beat a cycle; the next may enter while the last beat leaves."""
+        beats, fmt = self.config.beats, self.config.operand
+        block = Signal(block_layout(fmt), reset_less=True)
         busy = Signal()
         beat = Signal(range(beats))
         last = busy & enable & (beat == beats - 1)
-        step = self.config.lanes * self.config.operand.element.bits
         m.d.comb += self.i.ready.eq(~busy | last)
         with m.If(busy & enable):
-            elements = block.mantissa.as_value()
-            m.d.sync += [block.mantissa.eq(Cat(elements[step:], elements[:step])), beat.eq(Mux(last, 0, beat + 1))]
+            arrays = [block[name] for name, _ in block_layout(fmt) if name != "exponent"]
+            for array in map(Value.cast, arrays):
+                m.d.sync += array.eq(array.rotate_right(len(array) // beats))
+            m.d.sync += beat.eq(Mux(last, 0, beat + 1))
             with m.If(last):
                 m.d.sync += busy.eq(0)
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [block.eq(self.i.payload), busy.eq(1)]
-        return list(block.mantissa)[: self.config.lanes], block.exponent, busy
+        return block, busy
+
+
+def _or_never(flag: Value | None) -> Value:
+    return Const(0, 1) if flag is None else flag

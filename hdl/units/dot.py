@@ -1,4 +1,4 @@
-"""BFP dot product: exact inside a block, then fixed point or FP32, then optionally accumulated over blocks."""
+"""Dot product of blocks: exact inside a block, then fixed point or FP32, then optionally accumulated over blocks."""
 
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -9,14 +9,24 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.catalog import get_format
-from golden.formats import BlockFormat
-from hdl.config import BlockUnitConfig, ConfigError, block_format, describe_format, integer, named, same_block
+from golden.formats import BlockFormat, Specials
+from hdl.config import (
+    BlockUnitConfig,
+    ConfigError,
+    block_format,
+    describe_format,
+    integer,
+    named,
+    power_of_two_scale,
+    same_block,
+    same_pairs,
+)
 from hdl.float.accumulate import Accumulate
 from hdl.float.raw import FP32, FRACTION_GUARD, SIGNIFICAND, FixedToRaw, unpack_fp32
 from hdl.float.round import RoundFP32
 from hdl.layouts import block_layout
 from hdl.stream import OutputBuffer, Pipeline
-from hdl.units.block_sum import block_sum, sum_exponents, sum_shape
+from hdl.units.block_sum import block_sum, shared_exponent, sum_exponents, sum_shape
 from hdl.units.unit import StreamUnit
 
 __all__ = ["Dot", "DotConfig"]
@@ -40,9 +50,14 @@ class DotConfig(BlockUnitConfig):
     contexts: int = integer(1, range(1, 9), "independent sums, interleaved; the adder gets as many stages", token="k{}")
 
     def validate(self) -> None:
+        for option in ("format", "format_b"):
+            power_of_two_scale(self, option)
         same_block(self, "format_b")
+        same_pairs(self, "format_b")
         if self.accumulate != "none" and self.result != "fp32":
             raise ConfigError("result", self.result, f"fp32 with --accumulate {self.accumulate}")
+        if self.result == "fixed" and any(f.element.specials is Specials.IEEE for f in (self.operand, self.operand_b)):
+            raise ConfigError("result", self.result, "fp32 with elements that can be infinite")
         if self.accumulate == "none" and self.contexts != 1:
             raise ConfigError("contexts", self.contexts, "1 with --accumulate none")
 
@@ -113,27 +128,19 @@ class Dot(StreamUnit[DotConfig]):
         pipe = Pipeline(m, cuts=cuts, registers=self.config.pipeline, enable=buffer.i.ready, valid=self.i.valid)
 
         a, b = self.i.p.a, self.i.p.b
+        formats = (self.config.operand, self.config.operand_b)
+        (a_exponent, a_poison), (b_exponent, b_poison) = map(shared_exponent, (a, b), formats)
         marks = {"first": self.i.p.first, "last": self.i.p.last} if accumulating else {}
         total, along = block_sum(
-            m,
-            pipe,
-            a,
-            b,
-            exponent=a.exponent + b.exponent - self._fraction_bits,
-            poison=(a.exponent == self.config.operand.scale.highest + 1)
-            | (b.exponent == self.config.operand_b.scale.highest + 1),
-            **marks,
+            m, pipe, formats, a, b, exponent=a_exponent + b_exponent, poison=a_poison | b_poison, **marks
         )
+        along["poison"] |= along.pop("nan")
         stage = pipe.cut("sum", total=total, **along)
         if self.config.result == "fixed":
             self._give_fixed(m, pipe, buffer, stage)
         else:
             self._give_fp32(m, pipe, buffer, stage)
         return m
-
-    @property
-    def _fraction_bits(self) -> int:
-        return self.config.operand.element.fraction_bits + self.config.operand_b.element.fraction_bits
 
     def _give_fixed(self, m: Module, pipe: Pipeline, buffer: OutputBuffer, stage: SimpleNamespace) -> None:
         stage = pipe.cut("normalized", **vars(stage))
@@ -157,7 +164,8 @@ class Dot(StreamUnit[DotConfig]):
         marks = {name: getattr(stage, name) for name in ("first", "last") if hasattr(stage, name)}
         stage = pipe.cut(
             "normalized",
-            sign=stage.total < 0,
+            sign=Mux(stage.infinity, stage.infinity_sign, stage.total < 0),
+            infinity=stage.infinity,
             significand=to_raw.significand,
             biased=to_raw.biased,
             nan=stage.poison,
@@ -168,7 +176,9 @@ class Dot(StreamUnit[DotConfig]):
             return
 
         m.submodules.round = rounder = RoundFP32(to_raw.significand_bits, to_raw.biased_bits)
-        m.d.comb += [getattr(rounder, k).eq(getattr(stage, k)) for k in ("sign", "biased", "significand", "nan")]
+        m.d.comb += [
+            getattr(rounder, k).eq(getattr(stage, k)) for k in ("sign", "biased", "significand", "infinity", "nan")
+        ]
         if self.config.accumulate == "none":
             m.d.comb += [buffer.i.p.value.eq(rounder.value), buffer.i.valid.eq(pipe.valid)]
             return
