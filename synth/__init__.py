@@ -1,1 +1,1 @@
-"""TBD."""
+"""Area of generated units: synthesis with Yosys, netlist checks, records and reports."""

@@ -1,0 +1,98 @@
+"""One synthesis: a unit's Verilog through a target's script in a process of its own, and the figures that come out."""
+
+import json
+import re
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hdl.emit import Emitted
+from hdl.yosys import Engine, YosysError
+from synth.cells import FLIP_FLOP, TRANSISTORS_PER_FLIP_FLOP, flip_flops, gate_equivalents
+from synth.targets import Target
+
+__all__ = ["Synthesis", "synthesise"]
+
+
+@dataclass(frozen=True, slots=True)
+class Synthesis:
+    """`figures` are JSON-ready; `netlist` is the mapped netlist as flat Verilog of plain operators."""
+
+    figures: dict[str, Any]
+    netlist: str
+    seconds: float
+
+
+def synthesise(unit: Emitted, target: Target, engine: Engine, *, timeout: float | None = None) -> Synthesis:
+    """Raises YosysError on failure or timeout, ValueError for a cell that cannot be counted."""
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="narrowgauge-") as name:
+        folder = Path(name)
+        (folder / "unit.v").write_text(unit.verilog)
+        (folder / "models.v").write_text(target.model_text)
+        engine.run([line.replace("{top}", unit.name) for line in target.script], folder, timeout=timeout)
+        modules = _cells_by_module(json.loads((folder / "stat.json").read_text()))
+        path = (folder / "path.txt").read_text() if not target.is_fpga else ""
+        netlist = (folder / "netlist.v").read_text()
+    top = modules[unit.name]
+    if target.is_fpga:
+        figures = _fpga_figures(target, top["cells"])
+    elif target.name == "submodules":
+        parts = {module.removeprefix(unit.name).removeprefix("_") or "top": own for module, own in modules.items()}
+        figures = {part: _gate_figures(own) for part, own in sorted(parts.items())}
+    else:
+        figures = _gate_figures(top) | {"depth": _depth(path)}
+    return Synthesis(figures, netlist, round(time.monotonic() - start, 1))
+
+
+def _cells_by_module(stat: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Own cells by type of each module, and own "transistors" where estimated: those of submodules taken out."""
+    modules = {name.removeprefix("\\"): facts for name, facts in stat["modules"].items()}
+    found: dict[str, dict[str, Any]] = {}
+    for name, facts in modules.items():
+        kinds = sorted(facts["num_cells_by_type"].items())
+        found[name] = {"cells": {kind: count for kind, count in kinds if kind not in modules}}
+        if "estimated_num_transistors" in facts:
+            inside = sum(_transistors(modules[kind]) * count for kind, count in kinds if kind in modules)
+            found[name]["transistors"] = _transistors(facts) - inside
+    return found
+
+
+def _transistors(facts: dict[str, Any]) -> int:
+    estimate = facts["estimated_num_transistors"]
+    if not estimate.isdecimal():  # a trailing + marks cells that Yosys could not count
+        raise ValueError(f"transistor estimate {estimate} leaves cells out")
+    return int(estimate)
+
+
+def _gate_figures(own: dict[str, Any]) -> dict[str, Any]:
+    cells, registers = own["cells"], flip_flops(own["cells"])
+    logic = {kind: count for kind, count in cells.items() if kind != FLIP_FLOP}
+    return {
+        "transistors": own["transistors"],
+        "transistors_logic": own["transistors"] - registers * TRANSISTORS_PER_FLIP_FLOP,
+        "gate_equivalents": gate_equivalents(cells),
+        "gate_equivalents_logic": gate_equivalents(logic),
+        "flip_flops": registers,
+        "cells": cells,
+    }
+
+
+def _fpga_figures(target: Target, cells: dict[str, int]) -> dict[str, Any]:
+    return {
+        "luts": sum(cells.get(kind, 0) * sites for kind, sites in target.luts.items()),
+        "flip_flops": sum(cells.get(kind, 0) for kind in target.flip_flops),
+        "carries": sum(cells.get(kind, 0) for kind in target.carries),
+        "dsps": sum(cells.get(kind, 0) for kind in target.dsps),
+        "cells": cells,
+    }
+
+
+def _depth(path: str) -> int:
+    """Cells on the longest path between ports and flip-flops."""
+    found = re.search(r"\(length=(\d+)\)", path)
+    if not found:
+        raise ValueError("no longest path in the report of ltp")
+    return int(found[1])

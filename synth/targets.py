@@ -1,0 +1,126 @@
+"""What a unit can be synthesised for, and the exact Yosys script of each.
+
+`cmos` is technology-neutral: generic gates chosen for transistor count. The script bounds every step: ABC's SAT sweeping
+(`scorr`, plain `ifraig`, unbounded `dch`) can run for minutes on trees of exclusive-ors and is left out. `submodules` is
+the same with module borders kept, which is what a breakdown per part needs. FPGA targets are Yosys's stock scripts
+without memory primitives, pads and clock buffers.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+__all__ = ["TARGETS", "Target"]
+
+_MODELS = Path(__file__).parent / "models"
+
+_ABC = "abc -g cmos -script +strash;dc2;dc2;&get,-n;&nf,-p,-R,1000;&put"
+
+# Enables and synchronous resets become gates: what is left is one kind of flip-flop, which is counted. Emitted registers
+# have no initial values; `x` would refuse any. No `opt` may follow: it would infer enables again.
+_FLIP_FLOPS = "dfflegalize -cell $_DFF_P_ x -mince 0 -minsrst 0"
+
+_CMOS_END = ("tee -q -o stat.json stat -json -tech cmos", "tee -q -o path.txt ltp -noff {top}")
+_FPGA_END = ("tee -q -o stat.json stat -json", "techmap -autoproc -map models.v")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One way to synthesise. `commands` take the unit from modules to mapped cells ({top} is the top module's name).
+
+    luts, flip_flops, carries, dsps: FPGA cell types and how many of the resource each takes.
+    model: the techmap file that turns the target's cells back into Yosys primitives.
+    """
+
+    name: str
+    summary: str
+    commands: tuple[str, ...]
+    model: str = ""
+    luts: Mapping[str, int] = field(default_factory=dict)
+    flip_flops: tuple[str, ...] = ()
+    carries: tuple[str, ...] = ()
+    dsps: tuple[str, ...] = ()
+
+    @property
+    def is_fpga(self) -> bool:
+        """Whether the cells are those of an FPGA."""
+        return bool(self.luts)
+
+    @property
+    def script(self) -> tuple[str, ...]:
+        """All commands, from unit.v to stat.json, path.txt (longest path; gates only) and netlist.v (the mapped netlist, flat)."""
+        return (
+            "read_verilog unit.v",
+            "hierarchy -check -top {top}",
+            *self.commands,
+            "delete */t:$scopeinfo",
+            *(_FPGA_END if self.is_fpga else _CMOS_END),
+            "flatten",
+            "opt_clean -purge",
+            "setattr -unset init */w:*",
+            "write_verilog -noattr netlist.v",
+        )
+
+    @property
+    def sha256(self) -> str:
+        """Of the script, and of the cell models it uses."""
+        return hashlib.sha256("\n".join((*self.script, self.model_text)).encode()).hexdigest()
+
+    @property
+    def model_text(self) -> str:
+        """Contents of the techmap file."""
+        return (_MODELS / self.model).read_text(encoding="utf-8") if self.model else ""
+
+
+_XILINX = "synth_xilinx -family xcup -flatten -nobram -nolutram -nosrl -noiopad -noclkbuf -top {top}"
+_XILINX_CELLS = {
+    "model": "xilinx.v",
+    # an inverter takes a lookup table unless the placer can absorb it: counted
+    "luts": {"LUT1": 1, "LUT2": 1, "LUT3": 1, "LUT4": 1, "LUT5": 1, "LUT6": 1, "INV": 1},
+    "flip_flops": ("FDRE", "FDSE"),
+    "carries": ("CARRY4", "CARRY8"),
+    "dsps": ("DSP48E2",),
+}
+
+TARGETS: Mapping[str, Target] = {
+    target.name: target
+    for target in (
+        Target(
+            name="cmos",
+            summary="generic gates, flattened; estimated transistors, gate equivalents and depth",
+            commands=("synth -flatten -noabc -top {top}", _FLIP_FLOPS, "opt_clean", _ABC, "opt_clean -purge"),
+        ),
+        Target(
+            name="submodules",
+            summary="generic gates with module borders kept: the breakdown",
+            commands=("synth -noabc -top {top}", _FLIP_FLOPS, "opt_clean", _ABC, "opt_clean -purge"),
+        ),
+        Target(
+            name="ice40",
+            summary="Lattice iCE40, 4-input tables",
+            commands=("synth_ice40 -nobram -top {top}",),
+            model="ice40.v",
+            luts={"SB_LUT4": 1},
+            flip_flops=("SB_DFF", "SB_DFFE", "SB_DFFSR", "SB_DFFSS", "SB_DFFESR", "SB_DFFESS"),
+            carries=("SB_CARRY",),
+        ),
+        Target(
+            name="xilinx",
+            summary="AMD UltraScale+, 6-input tables, without DSP blocks",
+            commands=(_XILINX.replace(" -top", " -nodsp -top"),),
+            **_XILINX_CELLS,
+        ),
+        Target(name="xilinx-dsp", summary="AMD UltraScale+ with DSP blocks", commands=(_XILINX,), **_XILINX_CELLS),
+        Target(
+            name="ecp5",
+            summary="Lattice ECP5, 4-input tables, without DSP blocks",
+            commands=("synth_ecp5 -nobram -nolutram -nodsp -noiopad -top {top}",),
+            model="ecp5.v",
+            # a carry cell has both of its slice's tables inside
+            luts={"LUT4": 1, "CCU2C": 2},
+            flip_flops=("TRELLIS_FF",),
+            carries=("CCU2C",),
+        ),
+    )
+}
