@@ -17,8 +17,15 @@ def find_peak(m: Module, values: list[data.View], rule: ScaleRule) -> Signal:
     """
     peaks: list[Value] = [Cat(value.fraction, value.exponent) for value in values]
     split = len(values[0].fraction)
+
+    def combine(a: Value, b: Value) -> Signal:
+        # A signal for every node: as expressions, which use a node twice, the tree's text would grow as N^1.6.
+        node = Signal(len(a), name="peak_node")
+        m.d.comb += node.eq(combine_peaks(a, b, split, rule))
+        return node
+
     peak = Signal(len(peaks[0]), name="peak")
-    m.d.comb += peak.eq(reduce_tree(lambda a, b: combine_peaks(a, b, split, rule), peaks))
+    m.d.comb += peak.eq(reduce_tree(combine, peaks))
     return peak
 
 
