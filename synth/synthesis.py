@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hdl.emit import Emitted
-from hdl.yosys import Engine, YosysError
+from hdl.yosys import Engine
 from synth.cells import FLIP_FLOP, TRANSISTORS_PER_FLIP_FLOP, flip_flops, gate_equivalents
 from synth.targets import Target
 

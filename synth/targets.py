@@ -1,9 +1,9 @@
 """What a unit can be synthesised for, and the exact Yosys script of each.
 
-`cmos` is technology-neutral: generic gates chosen for transistor count. The script bounds every step: ABC's SAT sweeping
-(`scorr`, plain `ifraig`, unbounded `dch`) can run for minutes on trees of exclusive-ors and is left out. `submodules` is
-the same with module borders kept, which is what a breakdown per part needs. FPGA targets are Yosys's stock scripts
-without memory primitives, pads and clock buffers.
+`cmos` is technology-neutral: generic gates chosen for transistor count. The script bounds every step: ABC's SAT
+sweeping (`scorr`, plain `ifraig`, unbounded `dch`) can run for minutes on trees of exclusive-ors and is left out.
+`submodules` is the same with module borders kept, which is what a breakdown per part needs. FPGA targets are Yosys's
+stock scripts without memory primitives, pads and clock buffers.
 """
 
 import hashlib
@@ -17,8 +17,8 @@ _MODELS = Path(__file__).parent / "models"
 
 _ABC = "abc -g cmos -script +strash;dc2;dc2;&get,-n;&nf,-p,-R,1000;&put"
 
-# Enables and synchronous resets become gates: what is left is one kind of flip-flop, which is counted. Emitted registers
-# have no initial values; `x` would refuse any. No `opt` may follow: it would infer enables again.
+# Enables and synchronous resets become gates: what is left is one kind of flip-flop, which is counted. Emitted
+# registers have no initial values; `x` would refuse any. No `opt` may follow: it would infer enables again.
 _FLIP_FLOPS = "dfflegalize -cell $_DFF_P_ x -mince 0 -minsrst 0"
 
 _CMOS_END = ("tee -q -o stat.json stat -json -tech cmos", "tee -q -o path.txt ltp -noff {top}")
@@ -49,7 +49,7 @@ class Target:
 
     @property
     def script(self) -> tuple[str, ...]:
-        """All commands, from unit.v to stat.json, path.txt (longest path; gates only) and netlist.v (the mapped netlist, flat)."""
+        """All commands, from unit.v to stat.json, path.txt (longest path, gates only) and netlist.v, the flat netlist."""
         return (
             "read_verilog unit.v",
             "hierarchy -check -top {top}",
@@ -73,15 +73,21 @@ class Target:
         return (_MODELS / self.model).read_text(encoding="utf-8") if self.model else ""
 
 
-_XILINX = "synth_xilinx -family xcup -flatten -nobram -nolutram -nosrl -noiopad -noclkbuf -top {top}"
-_XILINX_CELLS = {
-    "model": "xilinx.v",
-    # an inverter takes a lookup table unless the placer can absorb it: counted
-    "luts": {"LUT1": 1, "LUT2": 1, "LUT3": 1, "LUT4": 1, "LUT5": 1, "LUT6": 1, "INV": 1},
-    "flip_flops": ("FDRE", "FDSE"),
-    "carries": ("CARRY4", "CARRY8"),
-    "dsps": ("DSP48E2",),
-}
+def _xilinx(name: str, summary: str, option: str = "") -> Target:
+    return Target(
+        name=name,
+        summary=summary,
+        commands=(
+            "synth_xilinx -family xcup -flatten -nobram -nolutram -nosrl -noiopad -noclkbuf -top {top}" + option,
+        ),
+        model="xilinx.v",
+        # an inverter takes a lookup table unless the placer can absorb it: counted
+        luts={"LUT1": 1, "LUT2": 1, "LUT3": 1, "LUT4": 1, "LUT5": 1, "LUT6": 1, "INV": 1},
+        flip_flops=("FDRE", "FDSE"),
+        carries=("CARRY4", "CARRY8"),
+        dsps=("DSP48E2",),
+    )
+
 
 TARGETS: Mapping[str, Target] = {
     target.name: target
@@ -105,13 +111,8 @@ TARGETS: Mapping[str, Target] = {
             flip_flops=("SB_DFF", "SB_DFFE", "SB_DFFSR", "SB_DFFSS", "SB_DFFESR", "SB_DFFESS"),
             carries=("SB_CARRY",),
         ),
-        Target(
-            name="xilinx",
-            summary="AMD UltraScale+, 6-input tables, without DSP blocks",
-            commands=(_XILINX.replace(" -top", " -nodsp -top"),),
-            **_XILINX_CELLS,
-        ),
-        Target(name="xilinx-dsp", summary="AMD UltraScale+ with DSP blocks", commands=(_XILINX,), **_XILINX_CELLS),
+        _xilinx("xilinx", "AMD UltraScale+, 6-input tables, without DSP blocks", " -nodsp"),
+        _xilinx("xilinx-dsp", "AMD UltraScale+ with DSP blocks"),
         Target(
             name="ecp5",
             summary="Lattice ECP5, 4-input tables, without DSP blocks",
