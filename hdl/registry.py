@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from hdl.config import ConfigError, UnitConfig
+from hdl.gecko.decoder import GeckoDecoder, GeckoDecoderConfig
+from hdl.gecko.encoder import GeckoEncoder, GeckoEncoderConfig
+from hdl.gecko.pack import ContainerPack, ContainerPackConfig
+from hdl.gecko.unpack import ContainerUnpack, ContainerUnpackConfig
 from hdl.units.dequantize import Dequantize, DequantizeConfig
 from hdl.units.dot import Dot, DotConfig
 from hdl.units.quantize import Quantize, QuantizeConfig
@@ -40,6 +44,10 @@ UNITS: dict[str, Unit] = {
         Unit("FP32, BF16 or FP16 values to a block", QuantizeConfig, _quantize),
         Unit("a block to FP32 values", DequantizeConfig, Dequantize),
         Unit("dot product, FP32 accumulation, activation, conversion of the results to a block", TileConfig, Tile),
+        Unit("rows of exponents to Gecko row codes and metadata", GeckoEncoderConfig, GeckoEncoder),
+        Unit("Gecko row codes and metadata to rows of exponents", GeckoDecoderConfig, GeckoDecoder),
+        Unit("FP32 or BF16 values to the beats and metadata of a Gecko container", ContainerPackConfig, ContainerPack),
+        Unit("beats and metadata of a Gecko container to FP32 or BF16 values", ContainerUnpackConfig, ContainerUnpack),
     )
 }
 

@@ -14,8 +14,8 @@ __all__ = ["RowDecoder"]
 class RowDecoder(wiring.Component):
     """Steps of a `RowSequencer` with their codes to exponents; masks and bases are kept for the rows that follow.
 
-    Bits of a code above its width are ignored. Lanes without a value get 0, and so do masked ones. Combinational, but for
-    the kept masks and bases; these change with `enable` only.
+    Bits of a code above its width are ignored. Lanes without a value get 0, and so do masked ones. Combinational, but
+    for the kept masks and bases; these change with `enable` only.
     """
 
     def __init__(self, step: data.StructLayout) -> None:

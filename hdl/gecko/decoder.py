@@ -33,10 +33,10 @@ class GeckoDecoderConfig(RowConfig):
 class GeckoDecoder(StreamUnit[GeckoDecoderConfig]):
     """Metadata words and row codes in, rows of exponent codes out (gecko.md 3, 5).
 
-    Streams (docs/gecko-ports.md): `tensor` (length, ne, mode, bias, zero_mask), one item per tensor; `meta` words; `i` row
-    codes, masks among them; `o` rows with a sticky `error`. Whatever the metadata say, a tensor takes ceil(length/64) words
-    (raw: none) and gives ceil(length/8) rows, one if it is empty. One row a cycle, a masked group takes nine. Latency 2
-    cycles from a row's code to the row, with the default two pipeline stages.
+    Streams (docs/gecko-ports.md): `tensor` (length, ne, mode, bias, zero_mask), one item per tensor; `meta` words; `i`
+    row codes, masks among them; `o` rows with a sticky `error`. Whatever the metadata say, a tensor takes
+    ceil(length/64) words (raw: none) and gives ceil(length/8) rows, one if it is empty. One row a cycle, a masked group
+    takes nine. Latency 2 cycles from a row's code to the row, with the default two pipeline stages.
     """
 
     def __init__(self, config: GeckoDecoderConfig) -> None:

@@ -20,7 +20,7 @@ __all__ = ["RowEncoder", "RowSource"]
 
 
 class RowSource(wiring.Component):
-    """Joins rows with the facts of their tensor and numbers them; holds each group back for its mask where there is one.
+    """Joins rows with the facts of their tensor and numbers them; with zero masks, holds each group back for its mask.
 
     `item` has the row and its tensor, `index` is its place in the group. Missing lanes are cleared, and exponent bits
     from ne up. With `value`, rows come as floats of that layout and are split. Nothing moves without `enable`.
@@ -58,7 +58,7 @@ class RowSource(wiring.Component):
             item.last.eq(self.i.p.last),
         ]
         if self._value:
-            self._split(m, item)
+            self._split(m, item, self._value)
         else:
             self._clean(m, item)
 
@@ -90,8 +90,8 @@ class RowSource(wiring.Component):
             if "tail" in row.shape().members:
                 m.d.comb += item.tail[c].eq(Mux(here[c], row.tail[c], 0))
 
-    def _split(self, m: Module, item: data.View) -> None:
-        m.submodules.split = split = SplitRow(self._value, item.tensor.shape())
+    def _split(self, m: Module, item: data.View, value: FloatLayout) -> None:
+        m.submodules.split = split = SplitRow(value, item.tensor.shape())
         m.d.comb += [
             split.value.eq(self.i.p.value),
             split.present.eq(present(self.i.p)),

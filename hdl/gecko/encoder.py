@@ -30,9 +30,9 @@ class GeckoEncoderConfig(RowConfig):
 class GeckoEncoder(StreamUnit[GeckoEncoderConfig]):
     """Rows of exponent codes in, row codes with their widths and one metadata word a group out (gecko.md 2, 3, 5).
 
-    Streams (docs/gecko-ports.md): `tensor` (ne, mode, bias, zero_mask), one item before the first row of each tensor; `i`
-    rows; `o` row codes; `meta`, a word with the last row of its group. Lossless. One row a cycle, a masked group takes
-    nine. Latency pipeline + 1 cycles. With zero masks a group waits for its last row, from which it is then
+    Streams (docs/gecko-ports.md): `tensor` (ne, mode, bias, zero_mask), one item before the first row of each tensor;
+    `i` rows; `o` row codes; `meta`, a word with the last row of its group. Lossless. One row a cycle, a masked group
+    takes nine. Latency pipeline + 1 cycles. With zero masks a group waits for its last row, from which it is then
     pipeline + 2 cycles to the first output: a row of a masked group leaves pipeline + 10 cycles after it came.
     """
 

@@ -19,10 +19,10 @@ def present(row: data.View) -> Cat:
 class GroupBuffer(wiring.Component):
     """Rows in; the same rows out once their group is complete, behind its mask if it has one.
 
-    Items hold `exponent`, `count`, `last` and `tensor`; missing lanes hold 0. A mask leaves as an item with the lanes' masks
-    for exponents. Nothing moves without `enable`. A mask takes a cycle of its own, in which no row comes in; rows of the
-    next group fill in while those of this one leave. So a row of a full group leaves 8 cycles after it came, 9 in a masked
-    group.
+    Items hold `exponent`, `count`, `last` and `tensor`; missing lanes hold 0. A mask leaves as an item with the lanes'
+    masks for exponents. Nothing moves without `enable`. A mask takes a cycle of its own, in which no row comes in; rows
+    of the next group fill in while those of this one leave. So a row of a full group leaves 8 cycles after it came, 9
+    in a masked group.
     """
 
     def __init__(self, item: data.StructLayout) -> None:

@@ -10,7 +10,7 @@ __all__ = ["MetadataWriter"]
 
 
 class MetadataWriter(wiring.Component):
-    """`word` is the group's up to and with the row at hand; fields of rows yet to come are 0, as missing rows' must be."""
+    """`word` is the group's up to and with the row at hand; rows yet to come have field 0, as missing rows must."""
 
     def __init__(self) -> None:
         super().__init__({"enable": In(1), "index": In(range(ROWS)), "field": In(3), "word": Out(3 * ROWS)})

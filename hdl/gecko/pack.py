@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from hdl.gecko.config import BEATS, LANES, METADATA, ContainerConfig, row_layout, tensor_layout, value_row
 from hdl.gecko.encode import RowEncoder, RowSource
 from hdl.gecko.packer import LanePacker
-from hdl.gecko.values import ERRORS, SplitRow
+from hdl.gecko.values import ERRORS
 from hdl.stream import OutputBuffer, Pipeline
 from hdl.units.unit import StreamUnit
 
@@ -34,11 +34,11 @@ class ContainerPackConfig(ContainerConfig):
 class ContainerPack(StreamUnit[ContainerPackConfig]):
     """Values to data beats and metadata words: mantissas cut, exponents coded, eight lanes packed (gecko.md 4, 7).
 
-    Streams (docs/gecko-ports.md): `tensor`, one item before the first row of each tensor; `i` rows of values; `data` beats;
-    `meta` words; `status`, an item per tensor with its last beat. Mantissas are truncated to wm bits. One row a cycle, a
-    masked group takes nine; one cycle more where a tensor's last row fills one beat and begins another. Latency
-    pipeline + 1 cycles. With zero masks a group waits for its last row, from which it is then pipeline + 2 cycles to the
-    first beat of the group: a row of a masked group reaches its beat pipeline + 10 cycles after it came.
+    Streams (docs/gecko-ports.md): `tensor`, one item before the first row of each tensor; `i` rows of values; `data`
+    beats; `meta` words; `status`, an item per tensor with its last beat. Mantissas are truncated to wm bits. One row a
+    cycle, a masked group takes nine; one cycle more where a tensor's last row fills one beat and begins another.
+    Latency pipeline + 1 cycles. With zero masks a group waits for its last row, from which it is then pipeline + 2
+    cycles to the first beat of the group: a row of a masked group reaches its beat pipeline + 10 cycles after it came.
     """
 
     rounding = ("mantissas, cut to wm bits; a NaN keeps its quiet bit",)

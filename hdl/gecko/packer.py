@@ -12,12 +12,12 @@ __all__ = ["LanePacker"]
 
 
 class LanePacker(wiring.Component):
-    """Rotate and merge: a field of `bits` bits a lane joins what waits in its lane; a full word leaves in the same cycle.
+    """Rotate and merge: a field joins what waits in its lane; a word that is full leaves in the same cycle.
 
     Fields are zero above `bits`, which is 0..W for words of W bits. `last` ends a tensor: what is left over leaves as a
-    beat filled with zeros, in the same cycle if the field did not complete a word, else in a cycle of its own, announced by
-    `flushing`, in which no field is looked at. `beat_valid` says that `beat` leaves, `ends` that its tensor is done.
-    Nothing moves without `enable`.
+    beat filled with zeros, in the same cycle if the field did not complete a word, else in a cycle of its own,
+    announced by `flushing`, in which no field is looked at. `beat_valid` says that `beat` leaves, `ends` that its
+    tensor is done. Nothing moves without `enable`.
     """
 
     def __init__(self, word_bits: int) -> None:

@@ -21,8 +21,8 @@ def lanes(bits: int) -> data.ArrayLayout:
 class CodeRow(wiring.Component):
     """Differences of a row to row code and width field, 2 to 8 exponent bits.
 
-    A difference is taken modulo 2^ne: its bits from ne up are ignored. `code` is magnitude * 2 + sign, with minus zero for
-    -H; `width` is the longest magnitude's, or ne - 1 if any lane is minus zero.
+    A difference is taken modulo 2^ne: its bits from ne up are ignored. `code` is magnitude * 2 + sign, with minus zero
+    for -H; `width` is the longest magnitude's, or ne - 1 if any lane is minus zero.
     """
 
     def __init__(self) -> None:

@@ -14,9 +14,9 @@ __all__ = ["RowSequencer"]
 class RowSequencer(wiring.Component):
     """One step a cycle: a row, or the mask before row 0 of a masked group. A tensor ends where its length says.
 
-    Illegal metadata fields count as the value in brackets of gecko.md 3 and set `error` from the first step of their group
-    to the end of the tensor. A tensor of length 0 is one step without `exists`. A metadata word stays at the front of its
-    queue until its group is done, a tensor until its last row is.
+    Illegal metadata fields count as the value in brackets of gecko.md 3 and set `error` from the first step of their
+    group to the end of the tensor. A tensor of length 0 is one step without `exists`. A metadata word stays at the
+    front of its queue until its group is done, a tensor until its last row is.
     """
 
     def __init__(self, config: GeckoConfig, *, container: bool = False) -> None:

@@ -34,11 +34,11 @@ class ContainerUnpackConfig(ContainerConfig):
 class ContainerUnpack(StreamUnit[ContainerUnpackConfig]):
     """Data beats and metadata words in, rows of values out (gecko.md 8).
 
-    Streams (docs/gecko-ports.md): `tensor`, one item per tensor, with its length and the beats stored for it; `meta` words;
-    `data` beats; `o` rows with a sticky `error`. Whatever the metadata say, a tensor takes ceil(length/64) words (raw:
-    none) and `beats` beats and gives ceil(length/8) rows, one if it is empty. One row a cycle, a masked group takes nine;
-    beats beyond the last row's are dropped, one a cycle. Latency 3 cycles from the beat that completes a row to the row,
-    with the default three pipeline stages.
+    Streams (docs/gecko-ports.md): `tensor`, one item per tensor, with its length and the beats stored for it; `meta`
+    words; `data` beats; `o` rows with a sticky `error`. Whatever the metadata say, a tensor takes ceil(length/64) words
+    (raw: none) and `beats` beats and gives ceil(length/8) rows, one if it is empty. One row a cycle, a masked group
+    takes nine; beats beyond the last row's are dropped, one a cycle. Latency 3 cycles from the beat that completes a
+    row to the row, with the default three pipeline stages.
     """
 
     def __init__(self, config: ContainerUnpackConfig) -> None:
@@ -122,7 +122,10 @@ class ContainerUnpack(StreamUnit[ContainerUnpackConfig]):
         ]
         values: list[Value] = []
         for c, field in enumerate(fields):
-            number, lifted = Signal(self.config.word_bits, name=f"number_{c}"), Signal(fraction_bits + 8, name=f"code_{c}")
+            number, lifted = (
+                Signal(self.config.word_bits, name=f"number_{c}"),
+                Signal(fraction_bits + 8, name=f"code_{c}"),
+            )
             exponent = Signal(8, name=f"exponent_{c}")
             m.d.comb += [
                 number.eq(Mux(bare, field, field[1:])),

@@ -12,12 +12,13 @@ __all__ = ["LaneUnpacker"]
 
 
 class LaneUnpacker(wiring.Component):
-    """Merge and rotate: the next `bits` bits of every lane, from the word at hand and, when it runs out, the next beat's.
+    """Merge and rotate: the next `bits` bits of every lane, from the word at hand and then from the next beat.
 
     Takes a beat in the cycle in which its first bit is due. With `begins` a tensor of `beats` beats starts; bits beyond
-    them are zero. After `last`, beats that are left are dropped, one a cycle, and nothing goes on until they are. `go` says
-    that the field is there; a step is made with `enable`, `valid` and `go`. Bits of `field` above `bits` are arbitrary.
-    `error` stays from the first field that lacks a beat to the end of the tensor, and tells of surplus beats with `last`.
+    them are zero. After `last`, beats that are left are dropped, one a cycle, and nothing goes on until they are. `go`
+    says that the field is there; a step is made with `enable`, `valid` and `go`. Bits of `field` above `bits` are
+    arbitrary. `error` stays from the first field that lacks a beat to the end of the tensor, and tells of surplus beats
+    with `last`.
     """
 
     def __init__(self, word_bits: int) -> None:
@@ -70,9 +71,8 @@ class LaneUnpacker(wiring.Component):
             ]
             with m.If(moves & needs):
                 m.d.sync += word.eq(coming)
-        with m.If(dropping):
-            with m.If(self.data.valid):
-                m.d.sync += [left.eq(left - 1), dropping.eq(left != 1)]
+        with m.If(dropping), m.If(self.data.valid):
+            m.d.sync += [left.eq(left - 1), dropping.eq(left != 1)]
         with m.Elif(moves):
             m.d.sync += [
                 used.eq(Mux(self.last, w, Mux(needs, total - w, total))),

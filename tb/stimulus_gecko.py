@@ -1,0 +1,198 @@
+"""Seeded tensors for the Gecko units: every mode and width, ragged and empty, legal and corrupt, as input streams.
+
+Lengths, widths and exponents are drawn from corners and plain ranges mixed. `tb.points_gecko` counts what was reached.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from golden.gecko.container import encode
+from golden.gecko.descriptor import LANES, ROWS, Descriptor, Mode, Source
+from golden.gecko.values import DTYPES
+from tb.models_gecko import (
+    GECKO_MODELS,
+    Batch,
+    Config,
+    asked_steps,
+    group_errors,
+    joined,
+    legal,
+    metadata_words,
+)
+
+__all__ = ["gecko_batch", "random_descriptor", "random_tensor", "random_values", "tensor_streams"]
+
+Rng = np.random.Generator
+
+_LENGTHS = (0, 1, 7, 8, 9, 56, 57, 63, 64, 65, 127, 128, 129)
+
+
+def gecko_batch(config: Config, count: int, rng: Rng) -> dict[str, Batch]:
+    """Input streams of about `count` rows of random tensors."""
+    parts, rows = [], 0
+    while rows < count:
+        d, part = random_tensor(config, rng)
+        parts.append(part)
+        rows += max(d.rows, 1)
+    return joined(parts)
+
+
+def random_tensor(config: Config, rng: Rng) -> tuple[Descriptor, dict[str, Batch]]:
+    """A tensor and its input streams."""
+    d = random_descriptor(config, rng)
+    return d, tensor_streams(config, d, random_values(config, d, rng), rng)
+
+
+def random_descriptor(config: Config, rng: Rng) -> Descriptor:
+    """Any legal tensor, up to 130 values."""
+    container = config["unit"].startswith("container")
+    source = Source[config["source"].upper()] if container else Source.FP32
+    ne = _pick(rng, 8, rng.integers(1, 9))
+    mode = Mode(int(rng.integers(0, 3))) if ne > 1 else Mode.RAW
+    m = source.mantissa_bits
+    return Descriptor(
+        source=source,
+        length=_pick(rng, rng.choice(_LENGTHS), rng.integers(0, 131)),
+        mode=mode,
+        exponent_bits=ne,
+        mantissa_bits=_pick(rng, 0, 1, m, rng.integers(0, m + 1)) if container else 0,
+        bias=_pick(rng, 0, rng.integers(0, 1 << ne)),
+        offset=int(rng.integers(0, 256)) if container and ne < 8 else 0,
+        sign_elided=not container or bool(rng.integers(0, 2)),
+        zero_mask=config["zero_mask"] == "on" and mode is not Mode.RAW and bool(rng.random() < 0.7),
+    )
+
+
+def _pick(rng: Rng, *numbers: Any) -> int:
+    return int(numbers[rng.integers(0, len(numbers))])
+
+
+def random_values(config: Config, d: Descriptor, rng: Rng) -> NDArray[Any]:
+    """Values for a descriptor: exponents within a narrow or wide spread, with some or many of them at the ends."""
+    size = 1 << d.exponent_bits
+    spread = min(_pick(rng, 1, 2, 3, 5, size), size)
+    centre = _pick(rng, rng.integers(0, size), d.bias)
+    codes = (centre + rng.integers(0, spread, d.length) - spread // 2) % size
+    edges = rng.choice([0, 0, 1, size >> 1, size - 1, (centre + size // 2) % size], d.length) % size
+    codes = np.where(rng.random(d.length) < rng.choice([0, 0.02, 0.5]), edges, codes)
+    if rng.random() < 0.2:
+        codes = np.where(rng.random(d.length) < 0.5, 0, codes)
+    if rng.random() < 0.2:
+        codes[rng.integers(0, 8) :: 8] = 0
+    if config["unit"].startswith("gecko"):
+        return codes.astype(np.uint8)
+    return _float_bits(d, codes, rng)
+
+
+def _float_bits(d: Descriptor, codes: NDArray[Any], rng: Rng) -> NDArray[Any]:
+    """Values with these exponent codes; in one tensor of four some that the descriptor rules out."""
+    m = d.source.mantissa_bits
+    field = codes if d.exponent_bits == 8 else np.where(codes == 0, 0, (codes + d.offset) % 256)
+    fraction = rng.integers(0, 1 << m, d.length)
+    single = 1 << rng.integers(0, m, d.length)  # NaNs whose only bit may be cut
+    fraction = np.choose(rng.integers(0, 4, d.length), [fraction, fraction, single, 0])
+    sign = rng.integers(0, 2, d.length)
+    bits = (sign << m + 8 | field << m | fraction).astype(DTYPES[d.source])
+    if rng.random() < 0.25:
+        wild = rng.integers(0, 1 << d.source.bits, d.length, np.uint64).astype(bits.dtype)
+        return np.where(rng.random(d.length) < rng.choice([0.02, 0.3]), wild, bits)
+    return legal(bits, d)
+
+
+def tensor_streams(
+    config: Config, d: Descriptor, values: NDArray[Any], rng: Rng, *, corrupt: float = 0.3
+) -> dict[str, Batch]:
+    """What carries one tensor into a unit; a decoder's is coded first, and then damaged with the chance `corrupt`."""
+    if config["unit"] in ("gecko_encoder", "container_pack"):
+        return {"tensor": _facts(config, d), "i": _rows(config, d, values, rng)}
+    return (_coded if config["unit"] == "gecko_decoder" else _packed)(config, d, values, rng, rng.random() < corrupt)
+
+
+def _facts(config: Config, d: Descriptor, beats: int = 0) -> Batch:
+    """The item of the `tensor` stream."""
+    decodes, container = config["unit"] in ("gecko_decoder", "container_unpack"), "source" in config
+    item = {"length": d.length} if decodes else {}
+    item |= {"beats": beats} if decodes and container else {}
+    item |= {"ne_minus_1": d.exponent_bits - 1, "mode": int(d.mode), "bias": d.bias}
+    if container:
+        item |= {"mantissa_bits": d.mantissa_bits, "sign_elided": int(d.sign_elided), "offset": d.offset}
+    if config["zero_mask"] == "on":
+        item |= {"zero_mask": int(d.zero_mask)}
+    return {name: np.array([value], np.uint64) for name, value in item.items()}
+
+
+def _rows(config: Config, d: Descriptor, values: NDArray[Any], rng: Rng) -> Batch:
+    """Rows of values with noise in missing lanes; sometimes a full last row, and its end in a row of its own."""
+    container = config["unit"] == "container_pack"
+    late = d.length == 0 or (d.length % LANES == 0 and rng.random() < 0.3)
+    rows = d.rows + late
+    laid = _noise(rng, (rows * LANES,), d.source.bits if container else 8).astype(values.dtype)
+    # Bits that an exponent code does not have are not looked at.
+    above = 8 if container else d.exponent_bits
+    laid[: d.length] = values if above == 8 else values | laid[: d.length] >> above << above
+    part: Batch = {"value" if container else "exponent": laid.reshape(-1, LANES)}
+    part["count"] = rng.integers(0, 16, rows).astype(np.uint8)
+    part["last"] = np.zeros(rows, np.uint8)
+    part["count"][-1], part["last"][-1] = 0 if late else d.length - (d.rows - 1) * LANES, 1
+    if config.get("tail"):
+        part["tail"] = _noise(rng, (rows, LANES), config["tail"])
+    return part
+
+
+def _noise(rng: Rng, shape: tuple[int, ...], bits: int) -> NDArray[Any]:
+    return rng.integers(0, 1 << bits, shape, np.uint64).astype(np.uint32)
+
+
+def _coded(config: Config, d: Descriptor, values: NDArray[Any], rng: Rng, corrupt: bool) -> dict[str, Batch]:
+    """Row codes and metadata of the golden encoder; or random ones, as many rows as their metadata ask for."""
+    encoder = {**config, "unit": "gecko_encoder", "tail": 0}
+    made = GECKO_MODELS["gecko_encoder"](encoder, tensor_streams(encoder, d, values, rng))
+    exists = made["o"]["count"] > 0
+    code, width, word = made["o"]["code"][exists], made["o"]["width"][exists], made["meta"]["word"]
+    # Bits above a code's width are not looked at.
+    code = code | (_noise(rng, code.shape, 8) >> width[:, np.newaxis] << width[:, np.newaxis]).astype(np.uint8)
+    if corrupt:
+        word = damaged(word, d, rng)
+        steps = asked_steps(d, group_errors(word, d)[0])
+        code = _noise(rng, (int(steps.sum()), LANES), 8).astype(np.uint8)
+        code = np.where(rng.random(code.shape) < 0.2, np.uint8(1), code)
+    i: Batch = {"code": code}
+    if config["tail"]:
+        i["tail"] = _noise(rng, code.shape, config["tail"])
+    return {"tensor": _facts(config, d), "meta": {"word": word}, "i": i}
+
+
+def _packed(config: Config, d: Descriptor, values: NDArray[Any], rng: Rng, corrupt: bool) -> dict[str, Batch]:
+    """Beats and metadata of the golden packer; or damaged metadata, missing, surplus or random beats."""
+    container = encode(legal(values, d), d)
+    word, beats = metadata_words(container.metadata), container.data
+    if corrupt:
+        word = damaged(word, d, rng)
+        match rng.integers(0, 4):
+            case 0:
+                beats = beats[: rng.integers(0, len(beats) + 1)]
+            case 1:
+                surplus = _noise(rng, (int(rng.integers(1, 12)), LANES), d.source.bits)
+                beats = np.concatenate([beats, surplus.astype(beats.dtype)])
+            case 2:
+                beats = _noise(rng, beats.shape, d.source.bits).astype(beats.dtype)
+    return {"tensor": _facts(config, d, len(beats)), "meta": {"word": word}, "data": {"word": beats}}
+
+
+def damaged(word: NDArray[Any], d: Descriptor, rng: Rng) -> NDArray[Any]:
+    """Metadata words with flipped bits, or random ones, or random but legal ones, or as they are."""
+    match rng.integers(0, 4):
+        case 0:
+            return _noise(rng, word.shape, 24)
+        case 1:
+            flips = np.uint32(1) << rng.integers(0, 24, word.shape).astype(np.uint32)
+            return np.where(rng.random(word.shape) < 0.5, word ^ flips, word)
+        case 2:
+            fields = rng.integers(0, d.exponent_bits, (len(word), ROWS))
+            if d.mode is Mode.DELTA:
+                fields[:, 0] = rng.integers(0, 1 + d.zero_mask, len(word))
+            fields.reshape(-1)[d.rows :] = 0
+            return (fields << 3 * np.arange(ROWS)).sum(axis=1).astype(np.uint32)
+    return word
