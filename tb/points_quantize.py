@@ -16,7 +16,7 @@ _SOURCES = {"fp32": (24, -149, 127), "bf16": (8, -133, 127), "fp16": (11, -24, 1
 
 
 class QuantizeView:
-    """Facts about a batch of blocks on their way to BFP: `x` (blocks, block) float32 values, `words` of SR (zeros without)."""
+    """Facts about a batch of blocks on their way to BFP: `x` (blocks, block) float32 values, `words` of SR or 0."""
 
     def __init__(self, config: Config, x: np.ndarray, outputs: Batch, words: np.ndarray | None) -> None:
         self.config, self.words = config, words if words is not None else np.zeros(x.shape, np.uint32)

@@ -1,0 +1,137 @@
+"""`python -m tb.digits`: real tensors of a small classifier through quantise -> dot -> accumulate -> dequantise RTL.
+
+The Verilated units are chained: what the converter gives, bit for bit, is what the dot product takes. Every block, sum
+and value is compared with the golden model, for the three products of training and for the classification of held-out
+digits. Bias and ReLU stay in FP32, the same NumPy for both.
+"""
+
+import sys
+from argparse import ArgumentParser
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hdl.config import ConfigError
+from hdl.yosys import ToolMissing as YosysMissing
+from hdl.yosys import YosysError
+from tb.chain import Arithmetic, Chain, Compared, Difference, Golden
+from tb.report import provenance, write_json
+from tb.toolchain import ToolError
+
+__all__ = ["DATA", "classify", "main", "run_format"]
+
+DATA = Path(__file__).parent.parent / "tests" / "data" / "digits.npz"
+FORMATS = ("bfp4x16", "bfp8x16")  # four blocks to a sum: the accumulator has something to do
+LAYERS = (1, 2, 3)
+
+Floats = NDArray[np.float32]
+
+
+def training_products(tensors: dict[str, NDArray[Any]], arithmetic: Arithmetic, at: Callable[[str], None]) -> None:
+    """Forward, data-gradient and weight-gradient product of each layer; each result goes to blocks and back."""
+    for layer in LAYERS:
+        x, w, g = (tensors[f"{name}{layer}"] for name in "xwg")
+        for name, a, b in (("x w", x, w), ("g w", g, w.T), ("g x", g.T, x.T)):
+            at(f"layer {layer}, {name}")
+            sums = arithmetic.product(arithmetic.quantize(_rows(a)), arithmetic.quantize(_rows(b)))
+            arithmetic.dequantize(arithmetic.quantize(sums))
+
+
+def _rows(x: NDArray[Any]) -> Floats:
+    return np.ascontiguousarray(x, np.float32)
+
+
+def classify(tensors: dict[str, NDArray[Any]], product: Callable[[Floats, Floats], Floats]) -> int:
+    """How many of the held-out digits are recognised with this product of activations (n, K) and weights (n', K)."""
+    x = tensors["test_images"]
+    for layer in LAYERS:
+        logits = product(x, tensors[f"w{layer}"]) + tensors[f"b{layer}"]
+        x = np.maximum(logits, np.float32(0))
+    return int((logits.argmax(axis=1) == tensors["test_labels"]).sum())
+
+
+def run_format(
+    name: str, tensors: dict[str, NDArray[Any]], say: Callable[[str], None] = lambda _: None
+) -> dict[str, Any]:
+    """Everything for one format; raises Difference at the first bit that differs. Counts are digits recognised."""
+    chain, reference = Chain(name), Golden(name)
+    compared = Compared(chain, reference)
+
+    def at(where: str) -> None:
+        compared.where = f"{name}, {where}"
+        say(compared.where)
+
+    training_products(tensors, compared, at)
+    at("classification")
+    return {
+        "format": name,
+        "images": len(tensors["test_images"]),
+        "correct_fp32": classify(tensors, lambda x, w: x @ w.T),
+        "correct_golden": classify(
+            tensors, lambda x, w: reference.product(reference.quantize(x), reference.quantize(w))
+        ),
+        "correct_rtl": classify(tensors, lambda x, w: compared.product(compared.quantize(x), compared.quantize(w))),
+        "bits_compared": compared.bits,
+        "transfers": dict(chain.passed),
+    }
+
+
+def _product(arithmetic: Arithmetic) -> Callable[[Floats, Floats], Floats]:
+    return lambda x, w: arithmetic.product(arithmetic.quantize(x), arithmetic.quantize(w))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; exit 0 if every bit agrees, 1 if not, 2 for a usage error, 3 for a missing or failing tool."""
+    parser = ArgumentParser(
+        prog="python -m tb.digits", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False
+    )
+    parser.add_argument("--format", action="append", metavar="F", help=f"format (default {' and '.join(FORMATS)})")
+    parser.add_argument(
+        "--data", type=Path, default=DATA, metavar="NPZ", help="tensors (default tests/data/digits.npz)"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write a JSON record")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    options = parser.parse_args(words)
+    if not options.data.is_file():
+        parser.error(f"--data {options.data}: no such file")
+    with np.load(options.data) as file:
+        tensors = dict(file)
+
+    def say(text: str) -> None:
+        if not options.quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    results = []
+    try:
+        for name in options.format or FORMATS:
+            results.append(run_format(name, tensors, say))
+            print(_line(results[-1]))
+    except Difference as error:
+        print(f"MISMATCH: {error}", file=sys.stderr)
+        return 1
+    except (ConfigError, ValueError) as error:
+        parser.error(f"--format: {error}")
+    except (ToolError, YosysMissing, YosysError) as error:
+        print(error, file=sys.stderr)
+        return 3
+    if options.json:
+        head = {"schema": "narrowgauge-digits-1", **provenance(" ".join(["python -m tb.digits", *words]))}
+        write_json(options.json, head | {"formats": results})
+    return 0
+
+
+def _line(result: dict[str, Any]) -> str:
+    images = result["images"]
+    rates = ", ".join(
+        f"{label} {result[key]}/{images} ({100 * result[key] / images:.1f} %)"
+        for label, key in (("FP32", "correct_fp32"), ("golden", "correct_golden"), ("RTL", "correct_rtl"))
+    )
+    return f"{result['format']}: {rates}; {result['bits_compared']:,} bits compared, all equal"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
