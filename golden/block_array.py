@@ -92,7 +92,7 @@ class BlockArray:
 
     @property
     def integers(self) -> NDArray[np.int64]:
-        """The values (..., blocks, block) as integers in their block's unit, tensor scale apart; |.| <= format.max_integer.
+        """The values (..., blocks, block) as integers in their block's unit, tensor scale apart.
 
         Microexponents are applied as left shifts and a minifloat scale's significand as a factor, so nothing is lost.
         """
@@ -121,7 +121,8 @@ class BlockArray:
         if self.tensor_scale is not None:
             _, significand, exponent = unpack_fp32(self.tensor_scale.view(np.uint32))
             integers, exponents = integers * significand, exponents + exponent
-        values = elements.restore(to_fp32(integers, exponents), self.codes, self.format.element)
+        negated = scale_significands(self.scales, self.format.scale)[..., np.newaxis] < 0
+        values = elements.restore(to_fp32(integers, exponents), self.codes, self.format.element, negated)
         return from_blocked(np.where(self.poison[..., np.newaxis], NAN.view(np.float32), values), self.shape, self.axis)
 
     def to_bits(self) -> NDArray[np.uint8]:
@@ -193,5 +194,5 @@ def _checked_tensor_scale(value: ArrayLike | None, fmt: BlockFormat) -> NDArray[
         return None
     scale = np.asarray(np.nan if value is None else value, np.float32)
     if scale.shape != () or not 0 < scale < np.inf:
-        raise ValueError(f"tensor_scale {value}: one positive finite FP32 wanted for {fmt.name}")
+        raise ValueError(f"tensor_scale {value!r}: one positive finite FP32 wanted for {fmt.name}")
     return scale

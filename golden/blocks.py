@@ -40,7 +40,9 @@ def quantize(
     if tensor.dtype.name not in _DTYPES:
         raise TypeError(f"x has dtype {tensor.dtype}: {', '.join(_DTYPES)} wanted")
     if fmt.tensor_scale and scale_rule != ScaleRule.FLOOR:
-        raise ValueError(f"scale_rule '{scale_rule}': {fmt.name} computes its scales, only the default 'floor' is taken")
+        raise ValueError(
+            f"scale_rule '{scale_rule}': {fmt.name} computes its scales, only the default 'floor' is taken"
+        )
     axis = normalized_axis(tensor.shape, axis)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # float64 past FLT_MAX is Inf, which poisons
         bits = to_blocked(tensor.astype(np.float32).view(np.uint32), axis, fmt)

@@ -14,6 +14,7 @@ OCP MX and MSFP names take another block size as `xN` (`mxfp4x16`). Aliases are 
 """
 
 import re
+from collections.abc import Callable
 from difflib import SequenceMatcher
 from functools import cache
 
@@ -171,7 +172,7 @@ def block_minifloat(exponent: int, mantissa: int, block: int = _BM_BLOCK) -> Blo
     The stored scale is the exponent of the block's largest binade, so that its range does not depend on the element.
     """
     _in_range("exponent", exponent, range(1, 6))
-    _in_range("mantissa", mantissa, range(0, 8 - exponent))
+    _in_range("mantissa", mantissa, range(8 - exponent))
     _in_range("block", block, BFP_BLOCKS)
     element = minifloat(exponent, mantissa, bias=1 << exponent - 1)
     return BlockFormat(
@@ -182,7 +183,7 @@ def block_minifloat(exponent: int, mantissa: int, block: int = _BM_BLOCK) -> Blo
     )
 
 
-_GRAMMAR = {
+_GRAMMAR: dict[str, Callable[..., BlockFormat]] = {
     r"h?bfp(?P<mantissa>\d+)(x(?P<block>\d+)(e(?P<exponent>\d+))?)?": bfp,
     r"mx_m(?P<m>\d+)_k(?P<k1>\d+)_(?P<k2>\d+)_d(?P<d1>\d+)_(?P<d2>\d+)": microexponents,
     r"msfp(?P<bits>\d+)(x(?P<block>\d+))?": msfp,

@@ -1,7 +1,7 @@
 """Element codecs: FP32 magnitudes under a shared exponent to stored codes, and codes back to integers.
 
-An element is a signed multiple of 2^(E + lsb_exponent), or one of the specials of its format. Sign-magnitude and
-two's-complement integers and every minifloat are described by `ElementFormat` alone; nothing here knows a format's name.
+An element is a signed multiple of 2^(E + lsb_exponent), or one of the specials of its format. `ElementFormat` alone
+describes integers in sign-magnitude and two's complement and every minifloat; nothing here knows a format's name.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from golden.formats import ElementEncoding, ElementFormat, Rounding, Specials
 from golden.rounding import NAN, round_magnitude, to_fp32, unpack_fp32
 
-__all__ = ["code_dtype", "decode", "encode", "is_negative", "restore", "specials", "to_float32"]
+__all__ = ["code_dtype", "decode", "encode", "restore", "specials", "to_float32", "unpack"]
 
 Codes = NDArray[np.uint8 | np.uint16]
 
@@ -40,9 +40,10 @@ def encode(
     place: NDArray[np.int64] | int = element.lsb_exponent
     base: NDArray[np.int64] | int = 0
     if element.is_float:
-        # frexp is exact on every finite FP32, subnormals included; below the element's normal range places stay put.
+        # frexp is exact on every finite FP32, subnormals included; below the element's normal range, and for a zero,
+        # places stay put.
         binade = np.frexp(bits.view(np.float32))[1] - 1 - exponents
-        place = np.maximum(binade - element.mantissa_bits, place)
+        place = np.where(significand > 0, np.maximum(binade - element.mantissa_bits, place), place)
         base = (place - element.lsb_exponent) << element.mantissa_bits
     magnitude = round_magnitude(significand, exponent - (exponents + place), rounding, words, word_bits)
     # The hidden one adds one to the exponent field by itself, as does a carry out of rounding.
@@ -55,26 +56,31 @@ def encode(
     return codes.astype(code_dtype(element.bits))
 
 
+def unpack(codes: Codes, element: ElementFormat) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
+    """Sign, significand and exponent beside E of stored codes: (-1)^sign * significand * 2^exponent.
+
+    Like FP32 patterns, subnormals keep the lowest exponent and nothing is normalised. Codes that are not numbers have
+    the significand 0.
+    """
+    negative, wide = (codes >> (element.bits - 1)).astype(np.bool_), codes.astype(np.int64)
+    if element.encoding is ElementEncoding.TWOS_COMPLEMENT:
+        return negative, np.abs(wide - (wide >> element.mantissa_bits << element.bits)), np.array(element.lsb_exponent)
+    magnitude = wide & ((1 << element.bits - 1) - 1)
+    if not element.is_float:
+        return negative, magnitude, np.array(element.lsb_exponent)
+    field = magnitude >> element.mantissa_bits
+    binade = np.maximum(field - 1, 0)  # both of subnormals and of the first normal numbers
+    significand = magnitude - (binade << element.mantissa_bits)  # a field of 1 is left, the hidden one
+    return negative, np.where(magnitude <= element.max_code, significand, 0), binade + element.lsb_exponent
+
+
 def decode(codes: Codes, element: ElementFormat) -> NDArray[np.int64]:
     """Signed integers in units of 2^(E + lsb_exponent): 0 for a negative zero and for codes that are not numbers."""
     if element.largest_code_integer >= 1 << 62:
         raise ValueError(f"{element.exponent_bits} exponent bits: elements of this range are no 64-bit integers")
-    wide = codes.astype(np.int64)
-    if element.encoding is ElementEncoding.TWOS_COMPLEMENT:
-        return wide - (wide >> element.mantissa_bits << element.bits)
-    magnitude = wide & ((1 << element.bits - 1) - 1)
-    if element.is_float:
-        field = magnitude >> element.mantissa_bits
-        fraction = magnitude & ((1 << element.mantissa_bits) - 1)
-        significand = fraction | ((field > 0).astype(np.int64) << element.mantissa_bits)
-        is_number = magnitude <= element.max_code
-        magnitude = np.where(is_number, significand << np.maximum(np.where(is_number, field, 0) - 1, 0), 0)
-    return np.where(is_negative(codes, element), -magnitude, magnitude)
-
-
-def is_negative(codes: Codes, element: ElementFormat) -> NDArray[np.bool_]:
-    """The sign bits of stored codes."""
-    return (codes >> (element.bits - 1)).astype(np.bool_)
+    negative, significand, exponents = unpack(codes, element)
+    magnitude = significand << (exponents - element.lsb_exponent)
+    return np.where(negative, -magnitude, magnitude)
 
 
 def specials(codes: Codes, element: ElementFormat) -> NDArray[np.float32]:
@@ -86,20 +92,27 @@ def specials(codes: Codes, element: ElementFormat) -> NDArray[np.float32]:
     found[magnitude > element.max_code] = NAN.view(np.float32)
     if element.specials is Specials.IEEE:
         infinite = magnitude == element.max_code + 1
-        found[infinite] = np.where(is_negative(codes, element), -np.inf, np.inf)[infinite]
+        found[infinite] = np.where(codes >> (element.bits - 1), -np.inf, np.inf)[infinite]
     return found
 
 
 def to_float32(codes: Codes, element: ElementFormat) -> NDArray[np.float32]:
     """Values of elements on their own (E = 0), signs of zero, infinities and NaN included."""
-    return restore(to_fp32(decode(codes, element), element.lsb_exponent), codes, element)
+    negative, significand, exponents = unpack(codes, element)
+    return restore(to_fp32(np.where(negative, -significand, significand), exponents), codes, element)
 
 
-def restore(values: NDArray[np.float32], codes: Codes, element: ElementFormat) -> NDArray[np.float32]:
-    """Dequantised integers with what integers cannot say: the sign of a minifloat's zero, its infinities and NaN."""
+def restore(
+    values: NDArray[np.float32], codes: Codes, element: ElementFormat, negated: NDArray[np.bool_] | bool = False
+) -> NDArray[np.float32]:
+    """Dequantised integers with what integers cannot say: the sign of a minifloat's zero, its infinities and NaN.
+
+    `negated` says where a negative scale turned the sign.
+    """
     if not element.is_float:
         return values
-    values = np.copysign(values, np.where(is_negative(codes, element), np.float32(-1), np.float32(1)))
+    negative = (codes >> (element.bits - 1)).astype(np.bool_) ^ negated
+    values = np.where((values == 0) & negative, np.float32(-0.0), values)
     if element.specials is Specials.NONE:
         return values
     special = specials(codes, element)

@@ -257,6 +257,7 @@ class BlockFormat:
             not is_float or self.microexponent_bits == 0,
             f"microexponent_bits {self.microexponent_bits}: 0 under a float scale",
         )
+        _check(not is_float or self.element.specials is Specials.NONE, "specials: none under a float scale")
         _check(is_float == self.tensor_scale, "tensor_scale: above a float scale, and above no other")
 
     @property

@@ -1,9 +1,9 @@
-"""NVFP4's two scales, in Transformer Engine's order of operations: every step is one FP32 operation, RNE (formats.md 4).
+"""NVFP4's two scales, in Transformer Engine's order of operations: each is one FP32 operation, RNE (formats.md 4).
 
-    encode = min(2688 / amax, FLT_MAX), 1 for an all-zero tensor         2688 = 448 * 6
-    decode = 1 / encode                                                  the tensor scale
-    scale  = E4M3(min(block amax * (encode * fl(1/6)), 448))
-    y      = clamp(x * min(1 / (scale * decode), FLT_MAX), -6, 6)        rounded to E2M1 by the caller
+encode = min(2688 / amax, FLT_MAX), 1 for an all-zero tensor         2688 = 448 * 6
+decode = 1 / encode                                                  the tensor scale
+scale  = E4M3(min(block amax * (encode * fl(1/6)), 448))
+y      = clamp(x * min(1 / (scale * decode), FLT_MAX), -6, 6)        rounded to E2M1 by the caller
 """
 
 import numpy as np

@@ -115,13 +115,13 @@ def _fused_integers(accumulator: Floats, sums: Sums, exponents: NDArray[np.int64
     """For sums of any length, slowly: both operands as Python integers of the smaller unit."""
     shape = np.broadcast_shapes(accumulator.shape, sums.shape)
     # one dimension throughout: operators on object arrays of none return bare objects
-    accumulator, sums, exponents = (np.broadcast_to(x, shape).ravel() for x in (accumulator, sums, exponents))
-    finite = np.isfinite(accumulator)
-    sign, significand, place = unpack_fp32(np.where(finite, accumulator, np.float32(0)).view(np.uint32))
-    lowest = np.minimum(place, exponents)
-    augend = np.where(sign, -significand, significand).astype(object)
-    total = (augend << (place - lowest).astype(object)) + (sums.astype(object) << (exponents - lowest).astype(object))
-    return np.where(finite, to_fp32(*sticky_int64(total, lowest)), accumulator).reshape(shape)
+    augend, addend, unit = (np.broadcast_to(x, shape).ravel() for x in (accumulator, sums, exponents))
+    finite = np.isfinite(augend)
+    sign, significand, place = unpack_fp32(np.where(finite, augend, np.float32(0)).view(np.uint32))
+    lowest = np.minimum(place, unit)
+    whole = np.where(sign, -significand, significand).astype(object) << (place - lowest).astype(object)
+    total = whole + (addend.astype(object) << (unit - lowest).astype(object))
+    return np.where(finite, to_fp32(*sticky_int64(total, lowest)), augend).reshape(shape)
 
 
 def matmul(a: BlockArray, b: BlockArray) -> Floats:

@@ -108,7 +108,7 @@ def to_fp32(integers: Ints, exponents: Ints) -> NDArray[np.float32]:
 
 
 def sticky_int64(integers: NDArray[np.object_], exponents: Ints) -> tuple[Ints, Ints]:
-    """Python integers (n) as int64 of at most 62 bits, the last one sticky, and their exponents: ready for `to_fp32`."""
+    """Python integers (n) as int64 of at most 62 bits, the last of them sticky, and their exponents, for `to_fp32`."""
     drop = np.maximum([integer.bit_length() - 62 for integer in integers], 0)
     kept = integers >> drop.astype(object)
     lost = (kept << drop.astype(object)) != integers

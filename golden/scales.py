@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden import emulator
-from golden.elements import code_dtype, decode
+from golden.elements import code_dtype, unpack
 from golden.formats import BlockFormat, ElementFormat, ScaleEncoding, ScaleFormat, ScaleRule
 
 __all__ = [
@@ -92,8 +92,7 @@ def decode_scales(codes: NDArray[np.uint8 | np.uint16], scale: ScaleFormat) -> N
     """
     wide = codes.astype(np.int64)
     if scale.minifloat is not None:
-        field = (wide & scale.poison_mask) >> scale.minifloat.mantissa_bits
-        return np.maximum(field, 1) - 1 + scale.minifloat.lsb_exponent
+        return unpack(codes, scale.minifloat)[2]
     if scale.encoding is ScaleEncoding.TWOS_COMPLEMENT:
         return wide - (wide >> (scale.bits - 1) << scale.bits)
     return wide - scale.bias
@@ -103,4 +102,5 @@ def scale_significands(codes: NDArray[np.uint8 | np.uint16], scale: ScaleFormat)
     """Signed integers that multiply 2^exponent: 1 but for a minifloat scale; a received negative scale is negative."""
     if scale.minifloat is None:
         return np.ones(codes.shape, np.int64)
-    return decode(codes, scale.minifloat) >> (decode_scales(codes, scale) - scale.minifloat.lsb_exponent)
+    negative, significand, _ = unpack(codes, scale.minifloat)
+    return np.where(negative, -significand, significand)

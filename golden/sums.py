@@ -28,9 +28,8 @@ def sum_bound(a: BlockFormat, b: BlockFormat) -> int:
     """The largest magnitude that a block's exact sum can have, for any stored codes."""
     for fmt in (a, b):
         if fmt.max_integer >= 1 << _OPERAND_BITS:
-            raise ValueError(
-                f"{fmt.name}: elements are integers of {fmt.max_integer.bit_length()} bits, at most {_OPERAND_BITS} wanted"
-            )
+            width = fmt.max_integer.bit_length()
+            raise ValueError(f"{fmt.name}: elements are integers of {width} bits, at most {_OPERAND_BITS} wanted")
     return a.block * a.max_integer * b.max_integer
 
 
