@@ -68,7 +68,9 @@ def test_every_code_round_trips_scalar_and_vector(name):
     found = encode(values[finite].view(np.uint32), 0, element, Rounding.RNE)
     back = codes[finite].copy()
     if not element.is_float:  # one zero, and two's complement never makes its lowest code
-        back[back == 0x80] = {ElementEncoding.SIGN_MAGNITUDE: 0, ElementEncoding.TWOS_COMPLEMENT: 0x81}[element.encoding]
+        back[back == 0x80] = {ElementEncoding.SIGN_MAGNITUDE: 0, ElementEncoding.TWOS_COMPLEMENT: 0x81}[
+            element.encoding
+        ]
     assert found.tolist() == back.tolist()
     for rounding in Rounding:
         scalar = [reference.encode_element(x, 0, element, rounding) for x in patterns(values[finite])]
