@@ -24,6 +24,7 @@ __all__ = [
     "power_of_two_scale",
     "same_block",
     "same_pairs",
+    "whole_lanes",
 ]
 
 MAX_PIPELINE = 8
@@ -212,3 +213,11 @@ def same_pairs(config: BlockUnitConfig, option: str) -> None:
     if own.microexponents and other.microexponents and own.subblock != other.subblock:
         legal = f"a format with a microexponent per {own.subblock} elements, like --format {own.name}"
         raise ConfigError(option, other.name, legal)
+
+
+def whole_lanes(fmt: BlockFormat, lanes: int) -> None:
+    """The lanes of a converter divide the block, and the elements of one microexponent stay together."""
+    step = fmt.subblock if fmt.microexponents else 1
+    if fmt.block % lanes or lanes % step:
+        multiple = f" and a multiple of {step}" if step > 1 else ""
+        raise ConfigError("lanes", lanes, f"a divisor of the block, {fmt.block}{multiple}")

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
-__all__ = ["leading_zeros", "reduce_tree", "shift_right", "shift_right_sticky"]
+__all__ = ["leading_zeros", "negate_if", "reduce_tree", "shift_right", "shift_right_sticky"]
 
 T = TypeVar("T")
 
@@ -42,6 +42,11 @@ def leading_zeros(m: Module, value: Value, *, name: str) -> Signal:
     zeros = Signal(range(width + 1), name=f"{name}_zeros")
     m.d.comb += zeros.eq(Mux(empty, width, Cat(count)))
     return zeros
+
+
+def negate_if(value: Value, negative: Value) -> Value:
+    """-value where `negative`, else value, in two's complement of as many bits; overflow is the caller's to exclude."""
+    return ((value ^ negative.replicate(len(value))) + negative)[: len(value)]
 
 
 def shift_right(m: Module, value: Value, amount: Value, width: int, *, name: str) -> Signal:

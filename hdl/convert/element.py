@@ -1,20 +1,47 @@
-"""One value to one sign-magnitude element: align it to the shared exponent, round, saturate."""
+"""One value to one integer element: align it to the shared exponent, round, saturate."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.formats import BlockFormat, Rounding
-from hdl.arith.bits import shift_right, shift_right_sticky
-from hdl.layouts import FloatLayout, SignMagnitude
+from golden.formats import BlockFormat, ElementEncoding, Rounding
+from hdl.arith.bits import negate_if, shift_right, shift_right_sticky
+from hdl.layouts import FloatLayout
 
-__all__ = ["AlignElement", "RoundElement"]
+__all__ = ["AlignElement", "RoundElement", "align_frame", "aligned_bits", "round_up"]
 
 
 def aligned_bits(fmt: BlockFormat, rounding: Rounding, random_bits: int) -> int:
-    """Width of an aligned magnitude: the element's bits on top, below them what its rounding looks at."""
+    """Width of an aligned magnitude: the element's precision on top, below it what its rounding looks at."""
     below = {Rounding.RTZ: 0, Rounding.RNA: 1, Rounding.RNE: 2, Rounding.SR: random_bits}
-    return fmt.element.mantissa_bits + below[rounding]
+    return fmt.element.precision + below[rounding]
+
+
+def align_frame(m: Module, significand: Value, amount: Value, left: int, bits: int, rounding: Rounding) -> Value:
+    """The top `bits` of a significand moved left by `left`, then right by `amount`; RNE gets a sticky lowest bit.
+
+    The frame has the significand at its top, then as many bits as are asked for, and one to collect what leaves them.
+    """
+    width = max(bits, len(significand)) + 1
+    frame = Cat(Const(0, left + width - len(significand)), significand)
+    if rounding is not Rounding.RNE:
+        # What lies below the bits asked for would only move further down.
+        return shift_right(m, frame[width - bits :], amount, bits, name="aligned")
+    aligned = shift_right_sticky(m, frame, amount, name="aligned")[:width]
+    kept, rest = aligned[width - bits :], aligned[: width - bits]
+    return Cat(kept[0] | rest.any(), kept[1:])
+
+
+def round_up(m: Module, kept: Value, below: Value, rounding: Rounding, random: Value | None) -> Signal:
+    """Whether the bits below the kept ones make them one more."""
+    up = Signal(name="round_up")
+    if rounding is Rounding.RNE:
+        m.d.comb += up.eq(below[1] & (below[0] | kept[0]))
+    elif rounding is Rounding.RNA:
+        m.d.comb += up.eq(below)
+    elif rounding is Rounding.SR:
+        m.d.comb += up.eq(random > ~below)  # the carry of below + random
+    return up
 
 
 class AlignElement(wiring.Component):
@@ -25,13 +52,13 @@ class AlignElement(wiring.Component):
     """
 
     def __init__(self, source: FloatLayout, fmt: BlockFormat, rounding: Rounding, random_bits: int) -> None:
-        self._source, self._format, self._sticky = source, fmt, rounding is Rounding.RNE
+        self._source, self._format, self._rounding = source, fmt, rounding
         self._bits = aligned_bits(fmt, rounding, random_bits)
         super().__init__(
             {
                 "value_exponent": In(source.exponent_bits),
                 "value_fraction": In(source.fraction_bits),
-                "exponent": In(signed(fmt.scale.bits)),
+                "exponent": In(signed(fmt.scale.bits + 1)),
                 "magnitude": Out(self._bits),
                 "overflow": Out(1),
             }
@@ -44,75 +71,62 @@ class AlignElement(wiring.Component):
         # does the shared exponent ask for a shift to the left, by less than the fraction's width, and not at all where
         # the lowest exponent is above the subnormals.
         lowest_binade, top_binade = 1 - source.bias, (1 << source.exponent_bits) - 1 - source.bias
-        lowest_top = max(scale.lowest + emax, lowest_binade - source.fraction_bits)
-        left = max(lowest_binade - lowest_top, 0)
+        # Microexponents count as a lower scale.
+        lowest = scale.lowest - self._format.max_microexponent
+        left = max(lowest_binade - max(lowest + emax, lowest_binade - source.fraction_bits), 0)
 
         high = scale.highest + 1 + emax - lowest_binade  # a poisoned block's code counts: its shift must not wrap
-        distance = Signal(Shape.cast(range(scale.lowest + emax - top_binade, high + 1)))
+        distance = Signal(Shape.cast(range(lowest + emax - top_binade, high + 1)))
         hidden = self.value_exponent.any()
         m.d.comb += distance.eq(self.exponent - (self.value_exponent + ~hidden) + (emax + source.bias))
 
-        # The significand with its top bit at the element's, whichever of the two is longer, and one bit below to
-        # collect what is shifted out; first to the left by `left`, then to the right by distance + left.
-        width = max(self._bits, source.fraction_bits + 1) + 1
-        significand = Cat(Const(0, width - source.fraction_bits - 1), self.value_fraction, hidden)
+        # Bits that end above the element's are there only where `overflow` makes them irrelevant.
         amount = Signal(range(high + left + 1))
-        m.d.comb += amount.eq(Mux(distance + left < 0, 0, distance + left))
-        # Bits that end above `width` are there only where `overflow` makes them irrelevant.
-        frame = Cat(Const(0, left), significand)
-        if self._sticky:
-            aligned = shift_right_sticky(m, frame, amount, name="aligned")[:width]
-            kept, rest = aligned[width - self._bits :], aligned[: width - self._bits]
-            m.d.comb += self.magnitude.eq(Cat(kept[0] | rest.any(), kept[1:]))
-        else:
-            frame = frame[width - self._bits :]  # what lies below would only move further down
-            m.d.comb += self.magnitude.eq(shift_right(m, frame, amount, self._bits, name="aligned"))
-        m.d.comb += self.overflow.eq((distance < 0) & hidden)
+        m.d.comb += [
+            amount.eq(Mux(distance + left < 0, 0, distance + left)),
+            self.magnitude.eq(
+                align_frame(m, Cat(self.value_fraction, hidden), amount, left, self._bits, self._rounding)
+            ),
+            self.overflow.eq((distance < 0) & hidden),
+        ]
         return m
 
 
 class RoundElement(wiring.Component):
-    """An aligned magnitude and its sign to a stored element: rounded, then saturated; zero is positive.
+    """An aligned magnitude and its sign to a stored integer element: rounded, then saturated; zero is positive.
 
     `random` exists for SR only: its carry into the kept bits is floor(|y| + r / 2^R). A poisoned block stores zeros.
     Combinational.
     """
 
     def __init__(self, fmt: BlockFormat, rounding: Rounding, random_bits: int) -> None:
-        self._rounding = rounding
-        self._kept = fmt.element.mantissa_bits
+        self._element, self._rounding = fmt.element, rounding
         super().__init__(
             {
                 "magnitude": In(aligned_bits(fmt, rounding, random_bits)),
                 "overflow": In(1),
                 "sign": In(1),
                 "poison": In(1),
-                "element": Out(SignMagnitude(self._kept)),
+                "element": Out(fmt.element.bits),
             }
             | ({"random": In(random_bits)} if rounding is Rounding.SR else {})
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        kept = self.magnitude[-self._kept :]
-        below = self.magnitude[: -self._kept]
-        up = Signal()
-        if self._rounding is Rounding.RNE:
-            m.d.comb += up.eq(below[1] & (below[0] | kept[0]))
-        elif self._rounding is Rounding.RNA:
-            m.d.comb += up.eq(below)
-        elif self._rounding is Rounding.SR:
-            m.d.comb += up.eq(self.random > ~below)  # the carry of below + random
-
-        rounded = Signal(self._kept + 1)  # a carry out means that the largest element rounded up: it saturates
-        saturated = Signal(self._kept)
+        bits = self._element.mantissa_bits
+        kept, below = self.magnitude[-bits:], self.magnitude[:-bits]
+        up = round_up(m, kept, below, self._rounding, getattr(self, "random", None))
+        rounded = Signal(bits + 1)  # a carry out means that the largest element rounded up: it saturates
+        saturated, sign = Signal(bits), Signal()
         m.d.comb += [
             rounded.eq(kept + up),
-            saturated.eq(Mux(self.overflow | rounded[-1], (1 << self._kept) - 1, rounded)),
+            saturated.eq(Mux(self.overflow | rounded[-1], (1 << bits) - 1, rounded[:-1])),
+            sign.eq(self.sign & saturated.any()),
         ]
         with m.If(~self.poison):
-            m.d.comb += [
-                self.element.magnitude.eq(saturated),
-                self.element.sign.eq(self.sign & saturated.any()),
-            ]
+            if self._element.encoding is ElementEncoding.TWOS_COMPLEMENT:
+                m.d.comb += self.element.eq(negate_if(Cat(saturated, Const(0, 1)), sign))
+            else:
+                m.d.comb += self.element.eq(Cat(saturated, sign))
         return m

@@ -9,7 +9,7 @@ from hdl.arith.bits import reduce_tree
 __all__ = ["combine_peaks", "find_peak"]
 
 
-def find_peak(m: Module, values: list[data.View], rule: ScaleRule) -> Signal:
+def find_peak(m: Module, values: list[data.View], rule: ScaleRule, *, name: str) -> Signal:
     """Peak of some values: fraction below exponent field, like a float without its sign.
 
     `ceil` and `even` look at the largest value itself. `floor` wants only its exponent, and the OR of all fractions
@@ -24,7 +24,7 @@ def find_peak(m: Module, values: list[data.View], rule: ScaleRule) -> Signal:
         m.d.comb += node.eq(combine_peaks(a, b, split, rule))
         return node
 
-    peak = Signal(len(peaks[0]), name="peak")
+    peak = Signal(len(peaks[0]), name=f"{name}_peak")
     m.d.comb += peak.eq(reduce_tree(combine, peaks))
     return peak
 

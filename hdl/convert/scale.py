@@ -1,80 +1,95 @@
-"""From a block's peak to its shared exponent."""
+"""From the peak of a block, or of a pair in it, to shared exponent and microexponents."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Shape, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.formats import BlockFormat, ScaleRule
-from hdl.arith.bits import leading_zeros
+from hdl.convert.normal import Normal, normalize_float
 from hdl.layouts import FloatLayout
 
-__all__ = ["SharedExponent"]
+__all__ = ["GroupExponent", "clamp_exponent", "microexponent"]
 
 
-class SharedExponent(wiring.Component):
-    """Stored exponent of a block: e(peak) - emax, one more where the scale rule says so, clamped (formats.md 0.7, 0.8).
+class GroupExponent(wiring.Component):
+    """The exponent that a group's peak asks for: e(peak) - emax, or the next by its scale rule (formats.md 0.7).
 
-    Input `peak` as `find_peak` gives it, `poison` where the block held a NaN or an infinity. A zero peak gives the
-    lowest exponent, poison the reserved code. Combinational.
+    Input as `find_peak` gives it; `zero` where it is zero, and then `wanted` means nothing. Combinational.
     """
 
     def __init__(self, source: FloatLayout, fmt: BlockFormat, rule: ScaleRule) -> None:
         self._source, self._format, self._rule = source, fmt, rule
+        emax = fmt.element.emax
+        lowest, highest = -source.bias - source.fraction_bits - emax, (1 << source.exponent_bits) - source.bias - emax
         super().__init__(
             {
                 "peak": In(source.exponent_bits + source.fraction_bits),
-                "poison": In(1),
-                "exponent": Out(signed(fmt.scale.bits)),
+                "wanted": Out(Shape.cast(range(lowest, highest + 1))),
+                "zero": Out(1),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        source, scale = self._source, self._format.scale
-        fraction = Signal(source.fraction_bits)
-        field = Signal(source.exponent_bits)
-        subnormal = Signal()
+        fraction, field = self.peak[: self._source.fraction_bits], self.peak[self._source.fraction_bits :]
+        peak = normalize_float(m, field, fraction, self._source, name="peak")
         m.d.comb += [
-            fraction.eq(self.peak),
-            field.eq(self.peak[source.fraction_bits :]),
-            subnormal.eq(field == 0),
+            self.zero.eq(~self.peak.any()),
+            self.wanted.eq(peak.exponent + self._bump(m, peak) - self._format.element.emax),
         ]
-        zeros = leading_zeros(m, fraction, name="leading")
-
-        # e(peak) runs from that of the smallest subnormal, -bias - (fraction_bits - 1) (one less for a zero peak, which
-        # is replaced below), to that of the largest finite number.
-        low = -source.bias - source.fraction_bits - self._format.element.emax
-        high = (1 << source.exponent_bits) - 2 - source.bias - self._format.element.emax + 1
-        wanted = Signal(Shape.cast(range(low, high + 1)))
-        steps = Mux(subnormal, zeros, 0)
-        bump = self._bump(m, fraction, subnormal, zeros)
-        m.d.comb += wanted.eq(field - steps + bump - (source.bias + self._format.element.emax))
-
-        with m.If(self.poison):
-            m.d.comb += self.exponent.eq(scale.highest + 1)
-        with m.Elif(~self.peak.any()):
-            m.d.comb += self.exponent.eq(scale.lowest)
-        with m.Elif(wanted < scale.lowest if low < scale.lowest else 0):
-            m.d.comb += self.exponent.eq(scale.lowest)
-        with m.Elif(wanted > scale.highest if high > scale.highest else 0):
-            m.d.comb += self.exponent.eq(scale.highest)
-        with m.Else():
-            m.d.comb += self.exponent.eq(wanted)
         return m
 
-    def _bump(self, m: Module, fraction: Signal, subnormal: Signal, zeros: Signal) -> Value | int:
-        """Whether the rule takes the next exponent: where the largest element, all ones, is exceeded or rounded past.
+    def _bump(self, m: Module, peak: Normal) -> Value | int:
+        """Whether the rule takes the next exponent.
 
-        With p significand bits the largest element has p - 1 ones below its leading one. `ceil`: any bit below those
-        is set. `even`: they make up half a unit or more, as a tie goes to the even side, up.
+        `ceil`: the significand is above that of the largest element, which would clip. `even`: rounded to the element's
+        precision it carries, so its top bits are all ones and the rest is half a unit or more, a tie going up to even.
         """
-        ones = self._format.element.precision - 1
-        if self._rule is ScaleRule.FLOOR or ones >= len(fraction):
-            return 0
-        normalized, significand, bump = Signal.like(fraction), Signal(len(fraction) + 1), Signal()
-        m.d.comb += normalized.eq(fraction << zeros)
-        m.d.comb += significand.eq(Mux(subnormal, Cat(Const(0, 1), normalized), Cat(fraction, Const(1, 1))))
-        top, rest = significand[len(fraction) - ones :], significand[: len(fraction) - ones]
-        half = 1 << len(rest) - 1
-        m.d.comb += bump.eq(top.all() & (rest.any() if self._rule is ScaleRule.CEIL else rest >= half))
+        element, bits = self._format.element, len(peak.significand)
+        bump = Signal()
+        if self._rule is ScaleRule.CEIL:
+            largest = element.max_integer >> element.max_integer.bit_length() - element.precision
+            pad = max(element.precision - bits, 0)
+            m.d.comb += bump.eq(Cat(Const(0, pad), peak.significand) > largest << bits + pad - element.precision)
+        elif self._rule is ScaleRule.EVEN and element.precision < bits:
+            rest = peak.significand[: bits - element.precision]
+            m.d.comb += bump.eq(peak.significand[len(rest) :].all() & (rest >= 1 << len(rest) - 1))
         return bump
+
+
+def clamp_exponent(m: Module, group: GroupExponent, poison: Value, fmt: BlockFormat) -> Signal:
+    """A block's shared exponent, as the number behind the stored code (formats.md 0.8).
+
+    Clamped to the scale's range, the lowest for an all-zero block, and one above the highest for a poisoned one: that
+    is what the reserved code decodes to.
+    """
+    scale, wanted = fmt.scale, group.wanted
+    reach = wanted.shape()
+    exponent = Signal(signed(max(scale.bits + 1, reach.width)), name="shared_exponent")
+    low_possible = -(1 << reach.width - 1) < scale.lowest
+    high_possible = (1 << reach.width - 1) - 1 > scale.highest
+    with m.If(poison):
+        m.d.comb += exponent.eq(scale.highest + 1)
+    with m.Elif(group.zero | (wanted < scale.lowest if low_possible else 0)):
+        m.d.comb += exponent.eq(scale.lowest)
+    with m.Elif(wanted > scale.highest if high_possible else 0):
+        m.d.comb += exponent.eq(scale.highest)
+    with m.Else():
+        m.d.comb += exponent.eq(wanted)
+    return exponent
+
+
+def microexponent(
+    m: Module, pair: GroupExponent, exponent: Value, poison: Value, fmt: BlockFormat, *, name: str
+) -> Signal:
+    """How far a pair lies below its block, 0..2^d2 - 1, which a zero pair takes (formats.md 2.2); 0 under poison."""
+    below = Signal(Shape.cast(range(-(1 << len(pair.wanted)), 1 << len(pair.wanted) + 1)), name=f"{name}_below")
+    t = Signal(fmt.microexponent_bits, name=f"{name}_microexponent")
+    m.d.comb += below.eq(exponent - pair.wanted)
+    with m.If(poison):
+        m.d.comb += t.eq(0)
+    with m.Elif(pair.zero | (below > fmt.max_microexponent)):
+        m.d.comb += t.eq(fmt.max_microexponent)
+    with m.Elif(below > 0):
+        m.d.comb += t.eq(below)
+    return t

@@ -7,7 +7,7 @@ from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.config import BlockUnitConfig, ConfigError, describe_format, integer, power_of_two_scale
+from hdl.config import BlockUnitConfig, describe_format, integer, power_of_two_scale, whole_lanes
 from hdl.float.raw import FP32, FixedToRaw
 from hdl.float.round import RoundFP32
 from hdl.layouts import block_layout, elements
@@ -33,10 +33,7 @@ class DequantizeConfig(BlockUnitConfig):
 
     def validate(self) -> None:
         power_of_two_scale(self, "format")
-        step = self.operand.subblock if self.operand.microexponents else 1
-        if self.operand.block % self.lanes or self.lanes % step:
-            multiple = f" and a multiple of {step}" if step > 1 else ""
-            raise ConfigError("lanes", self.lanes, f"a divisor of the block, {self.operand.block}{multiple}")
+        whole_lanes(self.operand, self.lanes)
 
     def describe(self) -> str:
         """Format, lanes in one line."""

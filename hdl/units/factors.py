@@ -6,6 +6,7 @@ from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 from amaranth.lib import data
 
 from golden.formats import ElementEncoding, ElementFormat, Specials
+from hdl.arith.bits import negate_if
 
 __all__ = ["Factor", "decode_element", "signed_product"]
 
@@ -32,7 +33,7 @@ def decode_element(m: Module, element: data.View | Value, fmt: ElementFormat, *,
     if fmt.encoding is ElementEncoding.TWOS_COMPLEMENT:
         # The lowest code's magnitude takes all the bits of the code.
         magnitude = Signal(fmt.bits, name=f"{name}_magnitude")
-        m.d.comb += magnitude.eq(_negate_if(Value.cast(element), element[-1]))
+        m.d.comb += magnitude.eq(negate_if(Value.cast(element), element[-1]))
         return Factor(sign=element[-1], magnitude=magnitude)
 
     hidden = Signal(name=f"{name}_hidden")
@@ -53,11 +54,6 @@ def decode_element(m: Module, element: data.View | Value, fmt: ElementFormat, *,
     )
 
 
-def _negate_if(value: Value, negative: Value) -> Value:
-    """-value where `negative`, else value, in two's complement of as many bits; overflow is the caller's to exclude."""
-    return ((value ^ negative.replicate(len(value))) + negative)[: len(value)]
-
-
 def signed_product(m: Module, a: Factor, b: Factor, bits: int, *, name: str) -> Signal:
     """a * b as a two's-complement number of `bits` magnitude bits and a sign."""
     magnitude, negative = Signal(bits, name=f"magnitude_{name}"), Signal(name=f"negative_{name}")
@@ -69,5 +65,5 @@ def signed_product(m: Module, a: Factor, b: Factor, bits: int, *, name: str) -> 
         m.d.comb += magnitude.eq(significands << (shifts[0] + shifts[1] if len(shifts) == 2 else shifts[0]))
     else:
         m.d.comb += magnitude.eq(significands)
-    m.d.comb += product.eq(_negate_if(Cat(magnitude, Const(0, 1)), negative))
+    m.d.comb += product.eq(negate_if(Cat(magnitude, Const(0, 1)), negative))
     return product

@@ -3,22 +3,27 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from amaranth.hdl import Module, Value
+from amaranth.hdl import Cat, Module
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.formats import Rounding, ScaleRule
-from hdl.arith.bits import reduce_tree
-from hdl.arith.xorshift import XorshiftLanes
-from hdl.config import BlockUnitConfig, ConfigError, describe_format, integer, named
-from hdl.convert.element import AlignElement, RoundElement
+from hdl.config import (
+    BlockUnitConfig,
+    ConfigError,
+    describe_format,
+    integer,
+    named,
+    power_of_two_scale,
+    whole_lanes,
+)
+from hdl.convert.path import ElementPath
 from hdl.convert.peak import find_peak
-from hdl.convert.scale import SharedExponent
 from hdl.layouts import FLOATS, FloatLayout, block_layout, float_layout
 from hdl.stream import OutputBuffer, Pipeline
 from hdl.units.unit import StreamUnit
 
-__all__ = ["ElementPath", "Quantize", "QuantizeConfig"]
+__all__ = ["Quantize", "QuantizeConfig"]
 
 _WORDS = {"rne": "to nearest, ties to even", "rna": "to nearest, ties away", "rtz": "towards zero", "sr": "stochastic"}
 
@@ -42,8 +47,8 @@ class QuantizeConfig(BlockUnitConfig):
         return self.operand.block if option == "lanes" else BlockUnitConfig.derived(self, option)
 
     def validate(self) -> None:
-        if self.operand.block % self.lanes:
-            raise ConfigError("lanes", self.lanes, f"a divisor of the block, {self.operand.block}")
+        power_of_two_scale(self, "format")
+        whole_lanes(self.operand, self.lanes)
         if self.rounding != Rounding.SR:
             for option in ("random", "random_bits", "seed"):
                 if getattr(self, option) != self.default_of(option):
@@ -74,6 +79,13 @@ class QuantizeConfig(BlockUnitConfig):
         """Layout of one value."""
         return float_layout(self.source)
 
+    def path(self) -> ElementPath:
+        """The lanes that round what the shared exponent has scaled."""
+        random_bits = self.random_bits if self.rounding == Rounding.SR else 0
+        seed = self.seed if self.random == "xorshift" else None
+        rounding, rule = Rounding(self.rounding), ScaleRule(self.scale_rule)
+        return ElementPath(self.value_layout, self.operand, rounding, rule, self.lanes, random_bits, seed)
+
     def signature(self) -> dict[str, wiring.Member]:
         """Streams: `lanes` values (and random words) in, a packed block out."""
         beat: dict[str, object] = {"value": data.ArrayLayout(self.value_layout, self.lanes)}
@@ -86,71 +98,8 @@ class QuantizeConfig(BlockUnitConfig):
 
     @property
     def rounding_points(self) -> list[str]:
-        """One: the mantissas."""
-        return [f"{self.format} mantissas, {_WORDS[self.rounding]}, then saturation at the largest magnitude"]
-
-
-class ElementPath:
-    """The lanes behind the shared exponent: align, (cut), round; the same for whole and serial converters."""
-
-    def __init__(self, config: QuantizeConfig) -> None:
-        self._config = config
-
-    def poison(self, values: list[data.View]) -> Value:
-        """Whether any of the values is a NaN or an infinity."""
-        return reduce_tree(lambda a, b: a | b, [value.exponent.all() for value in values])
-
-    def connect(
-        self,
-        m: Module,
-        pipe: Pipeline,
-        enable: Value,
-        values: list[data.View],
-        words: list[Value],
-        exponent: Value,
-        **along: Value,
-    ) -> tuple[list[Value], dict[str, Value]]:
-        """Elements of some values; `along` and the exponent travel through the cut named "aligned"."""
-        config = self._config
-        fmt, rounding = config.operand, Rounding(config.rounding)
-        magnitudes, overflows = [], []
-        for k, value in enumerate(values):
-            m.submodules[f"align_{k}"] = align = AlignElement(config.value_layout, fmt, rounding, config.random_bits)
-            m.d.comb += [
-                align.value_exponent.eq(value.exponent),
-                align.value_fraction.eq(value.fraction),
-                align.exponent.eq(exponent),
-            ]
-            magnitudes.append(align.magnitude)
-            overflows.append(align.overflow)
-        stage = pipe.cut(
-            "aligned",
-            magnitude=magnitudes,
-            overflow=overflows,
-            sign=[value.sign for value in values],
-            random=words,
-            exponent=exponent,
-            **along,
-        )
-
-        words = stage.random
-        if rounding is Rounding.SR and config.random == "xorshift":
-            m.submodules.xorshift = xorshift = XorshiftLanes(config.lanes, config.random_bits, config.seed)
-            m.d.comb += xorshift.draw.eq(enable & pipe.valid)
-            words = list(xorshift.words)
-        elements: list[Value] = []
-        for k in range(len(values)):
-            m.submodules[f"round_{k}"] = rounder = RoundElement(fmt, rounding, config.random_bits)
-            m.d.comb += [
-                rounder.magnitude.eq(stage.magnitude[k]),
-                rounder.overflow.eq(stage.overflow[k]),
-                rounder.sign.eq(stage.sign[k]),
-                rounder.poison.eq(stage.exponent == fmt.scale.highest + 1),
-            ]
-            if rounding is Rounding.SR:
-                m.d.comb += rounder.random.eq(words[k])
-            elements.append(rounder.element.as_value())
-        return elements, {"exponent": stage.exponent} | {name: getattr(stage, name) for name in along}
+        """One: the elements."""
+        return [f"{self.format} elements, {_WORDS[self.rounding]}, then saturation at the largest magnitude"]
 
 
 class Quantize(StreamUnit[QuantizeConfig]):
@@ -161,12 +110,12 @@ class Quantize(StreamUnit[QuantizeConfig]):
 
     @property
     def rounding_points(self) -> list[str]:
-        """Rounding of the mantissas."""
+        """Rounding of the elements."""
         return self.config.rounding_points
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        config, path = self.config, ElementPath(self.config)
+        config, path = self.config, self.config.path()
         m.submodules.buffer = buffer = OutputBuffer(block_layout(config.operand))
         wiring.connect(m, buffer.o, wiring.flipped(self.o))
         m.d.comb += self.i.ready.eq(buffer.i.ready)
@@ -180,17 +129,13 @@ class Quantize(StreamUnit[QuantizeConfig]):
 
         values = list(self.i.p.value)
         words = list(self.i.p.random) if config.draws_from_port else []
-        rule = ScaleRule(config.scale_rule)
-        stage = pipe.cut(
-            "peak", peak=find_peak(m, values, rule), poison=path.poison(values), values=values, words=words
-        )
-        m.submodules.exponent = shared = SharedExponent(config.value_layout, config.operand, rule)
-        m.d.comb += [shared.peak.eq(stage.peak), shared.poison.eq(stage.poison)]
-        stage = pipe.cut("exponent", exponent=shared.exponent, values=stage.values, words=stage.words)
-        elements, along = path.connect(m, pipe, buffer.i.ready, stage.values, stage.words, stage.exponent)
+        peak = find_peak(m, values, ScaleRule(config.scale_rule), name="block")
+        stage = pipe.cut("peak", peak=peak, poison=path.poison(values), values=values, words=words)
+        exponent = path.shared_exponent(m, stage.peak, stage.poison)
+        stage = pipe.cut("exponent", exponent=exponent, values=stage.values, words=stage.words)
+        encoded = path.connect(m, pipe, buffer.i.ready, stage.values, stage.words, stage.exponent)
         m.d.comb += [
-            *[buffer.i.p.mantissa[k].eq(element) for k, element in enumerate(elements)],
-            buffer.i.p.exponent.eq(along["exponent"]),
+            buffer.i.payload.eq(Cat(encoded.elements, encoded.microexponents, encoded.exponent)),
             buffer.i.valid.eq(pipe.valid),
         ]
         return m

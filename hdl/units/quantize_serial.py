@@ -1,15 +1,16 @@
 """The converter that takes some values of a block per cycle."""
 
+from types import SimpleNamespace
+
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data
 from amaranth.lib.fifo import SyncFIFO
 
 from golden.formats import ScaleRule
 from hdl.convert.peak import combine_peaks, find_peak
-from hdl.convert.scale import SharedExponent
 from hdl.layouts import block_layout
 from hdl.stream import Pipeline
-from hdl.units.quantize import ElementPath, QuantizeConfig
+from hdl.units.quantize import QuantizeConfig
 from hdl.units.unit import StreamUnit
 
 __all__ = ["QuantizeSerial"]
@@ -38,7 +39,7 @@ class QuantizeSerial(StreamUnit[QuantizeConfig]):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        config, path = self.config, ElementPath(self.config)
+        config, path = self.config, self.config.path()
         beats = config.beats
         rule = ScaleRule(config.scale_rule)
         enable = Signal()  # the rounding half moves; set by the output half, from registers alone
@@ -58,7 +59,7 @@ class QuantizeSerial(StreamUnit[QuantizeConfig]):
         ]
 
         values = list(self.i.p.value)
-        beat_peak, beat_poison = find_peak(m, values, rule), path.poison(values)
+        beat_peak, beat_poison = find_peak(m, values, rule, name="beat"), path.poison(values)
         running_peak = Signal.like(beat_peak, reset_less=True)
         running_poison = Signal(reset_less=True)
         peak, poison = Signal.like(beat_peak, name="block_peak_so_far"), Signal(name="block_poison_so_far")
@@ -83,37 +84,37 @@ class QuantizeSerial(StreamUnit[QuantizeConfig]):
                 m.d.sync += [block_peak.eq(peak), block_poison.eq(poison), rounding.eq(1)]
 
         # Rounding half: one beat a cycle through the lanes.
-        m.submodules.exponent = shared = SharedExponent(config.value_layout, config.operand, rule)
-        m.d.comb += [shared.peak.eq(block_peak), shared.poison.eq(block_poison), waiting.r_en.eq(rounding & enable)]
+        m.d.comb += waiting.r_en.eq(rounding & enable)
         beat = data.View(beat_layout, waiting.r_data)
         pipe = Pipeline(m, cuts=("exponent", "aligned"), registers=config.pipeline, enable=enable, valid=rounding)
         stage = pipe.cut(
             "exponent",
-            exponent=shared.exponent,
+            exponent=path.shared_exponent(m, block_peak, block_poison),
             values=list(beat.value),
             words=list(beat.random) if config.draws_from_port else [],
             last=leaving == beats - 1,
         )
-        elements, along = path.connect(m, pipe, enable, stage.values, stage.words, stage.exponent, last=stage.last)
-        self._assemble(m, enable, pipe.valid, elements, along["exponent"], along["last"])
+        encoded = path.connect(m, pipe, enable, stage.values, stage.words, stage.exponent, last=stage.last)
+        self._assemble(m, enable, pipe.valid, encoded)
         return m
 
-    def _assemble(
-        self, m: Module, enable: Signal, valid: Value, elements: list[Value], exponent: Value, last: Value
-    ) -> None:
+    def _assemble(self, m: Module, enable: Signal, valid: Value, encoded: SimpleNamespace) -> None:
         """Shift beats together; the last one completes the output register, which must be free by then."""
-        beat = Cat(elements)
-        earlier = Signal(len(beat) * (self.config.beats - 1), reset_less=True)
         block = Signal(block_layout(self.config.operand), reset_less=True)
         full = Signal()
         m.d.comb += [
             self.o.payload.eq(block),
             self.o.valid.eq(full),
-            enable.eq(~(full & valid & last)),
+            enable.eq(~(full & valid & encoded.last)),
         ]
         with m.If(full & self.o.ready):
             m.d.sync += full.eq(0)
-        with m.If(enable & valid):
-            m.d.sync += earlier.eq(Cat(earlier, beat)[len(beat) :])
-            with m.If(last):
-                m.d.sync += [block.eq(Cat(earlier, beat, exponent)), full.eq(1)]
+        whole = []
+        for name in ("elements", "microexponents"):
+            beat = Cat(getattr(encoded, name))
+            earlier = Signal(len(beat) * (self.config.beats - 1), reset_less=True, name=f"earlier_{name}")
+            whole.append(Cat(earlier, beat))
+            with m.If(enable & valid):
+                m.d.sync += earlier.eq(whole[-1][len(beat) :])
+        with m.If(enable & valid & encoded.last):
+            m.d.sync += [block.eq(Cat(*whole, encoded.exponent)), full.eq(1)]
