@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from amaranth.hdl import Mux, Signal, Value
+from amaranth.hdl import Const, Mux, Signal, Value
 from amaranth.lib import wiring
 
 from tb.formal.links import Link, attach
 from tb.formal.methods import Bounded, Induction, Method, NoPath
 from tb.formal.proof import Proof
-from tb.formal.rules import check_accepts, check_latency, check_owed, check_stable
+from tb.formal.rules import check_accepts, check_flows, check_latency, check_owed, check_stable
 from tb.formal.setup import Setup
 
 __all__ = ["Subject", "handshake_proofs"]
@@ -19,18 +19,36 @@ __all__ = ["Subject", "handshake_proofs"]
 class Subject:
     """A unit and the pace that is claimed of it.
 
-    `group` transfers on stream `i` (if `marked`, of those whose payload says `last`) complete a result, which stream `o`
-    gives `latency` cycles later. While outputs are taken and the other inputs offered, `i` is refused for at most `refusals`
-    cycles in a row. Progress is proved by induction, or unrolled so far as `bound` says.
+    While outputs are taken: `group` transfers on stream `into` (if `marked`, of those whose payload says `last`) complete
+    a result, which stream `out` gives `latency` cycles later; `into` is refused for at most `refusals` cycles in a row
+    if the other inputs are offered; `out` idles for at most `idle` if all are, cycles in which a `draining` unit takes
+    from `into` not counted. None: no such claim. Progress is proved by induction, or unrolled from reset as far as
+    `bound` says.
     """
 
     name: str
     make: Callable[[], wiring.Component]
-    latency: int
+    latency: int | None = None
     group: int = 1
     marked: bool = False
-    refusals: int = 1
+    refusals: int | None = 1
+    idle: int | None = None
     bound: int | None = None
+    into: str = "i"
+    out: str = "o"
+    draining: bool = False
+
+    @property
+    def claim(self) -> str:
+        """What is claimed of its progress."""
+        parts = []
+        if self.refusals is not None:
+            parts.append(f"{self.into} is refused for at most {self.refusals} cycle(s) in a row")
+        if self.latency is not None:
+            parts.append(f"a result leaves {self.into} for {self.out} within {self.latency}")
+        if self.idle is not None:
+            parts.append(f"{self.out} idles for at most {self.idle}" + " unless input is taken" * self.draining)
+        return "once all other streams flow, after any stalls: " + ", ".join(parts)
 
 
 def handshake_proofs(subject: Subject) -> list[Proof]:
@@ -41,7 +59,7 @@ def handshake_proofs(subject: Subject) -> list[Proof]:
 def _stable(subject: Subject) -> Proof:
     def design(bug: str | None) -> Setup:
         setup = Setup()
-        for link in attach(setup, subject.make(), {"o": bug} if bug else None).values():
+        for link in attach(setup, subject.make(), {subject.out: bug} if bug else None).values():
             if not link.into:
                 check_stable(setup, link)
         return setup
@@ -56,40 +74,42 @@ def _stable(subject: Subject) -> Proof:
 
 
 def _progress(subject: Subject) -> Proof:
-    faults = {"transfer lost": "i", "stuck after a stall": "o"}
+    faults = {"transfer lost": subject.into, "stuck after a stall": subject.out}
+    if subject.latency is None:
+        faults = {"deaf after a transfer": subject.into, "stuck after a stall": subject.out}
 
     def design(bug: str | None) -> Setup:
         setup = Setup()
         links = attach(setup, subject.make(), {faults[bug]: bug} if bug else None)
-        into, out = links["i"], links["o"]
-        outputs_taken = _all([link.ready for link in links.values() if not link.into])
-        others_offered = _all([link.valid for link in links.values() if link.into and link is not into])
-        check_accepts(setup, into, outputs_taken & others_offered, subject.refusals)
+        into, out = links[subject.into], links[subject.out]
+        taken = _all([link.ready for link in links.values() if not link.into])
+        offered = _all([link.valid for link in links.values() if link.into and link is not into])
+        if subject.refusals is not None:
+            check_accepts(setup, into, taken & offered, subject.refusals)
+        if subject.idle is not None:
+            counts = ~into.ready if subject.draining else Const(1)
+            check_flows(setup, out, taken & offered & into.valid & counts, subject.idle)
+        if subject.latency is None:
+            return setup
         start = _completes(setup, into, subject)
         if subject.bound is None:
-            check_latency(setup, start, out, outputs_taken, subject.latency)
+            check_latency(setup, start, out, taken, subject.latency)
         else:
-            check_owed(setup, start, out, outputs_taken, subject.latency, capacity=8)
+            check_owed(setup, start, out, taken, subject.latency, capacity=8)
         return setup
 
-    unbounded = Induction(longest=subject.latency + 6)
-    method: Method = unbounded if subject.bound is None else Bounded(subject.bound)
-    return Proof(
-        name=f"{subject.name}.progress",
-        claim=f"after any stalls: input refused for at most {subject.refusals} cycle(s) in a row, "
-        f"result within {subject.latency}, while outputs are taken",
-        method=method,
-        design=design,
-        bugs=tuple(faults),
-    )
+    # Long enough for a planted bug to show: a first result, a stall, and the longest wait that is allowed.
+    longest = 12 + max(n or 0 for n in (subject.latency, subject.refusals, subject.idle))
+    method: Method = Induction(longest) if subject.bound is None else Bounded(subject.bound)
+    return Proof(name=f"{subject.name}.progress", claim=subject.claim, method=method, design=design, bugs=tuple(faults))
 
 
 def _no_path(subject: Subject) -> Proof:
     def design(bug: str | None) -> Setup:
         setup = Setup()
-        links = attach(setup, subject.make(), {"o": bug} if bug == "valid waits for ready" else None)
+        links = attach(setup, subject.make(), {subject.out: bug} if bug == "valid waits for ready" else None)
         if bug == "ready passes through":
-            setup.m.d.comb += links["i"].ready.eq(links["o"].ready)
+            setup.m.d.comb += links[subject.into].ready.eq(links[subject.out].ready)
         return setup
 
     return Proof(

@@ -82,6 +82,14 @@ def _transfer_lost(setup: Setup, link: Link, port: Any) -> None:
     setup.m.d.comb += port.valid.eq(link.valid & ~second)
 
 
+def _deaf_after_transfer(setup: Setup, link: Link, port: Any) -> None:
+    """After its first transfer an input takes nothing more."""
+    deaf = Signal(name="deaf")
+    with setup.m.If(link.moves):
+        setup.m.d.sync += deaf.eq(1)
+    setup.m.d.comb += [port.valid.eq(link.valid & ~deaf), link.ready.eq(port.ready & ~deaf)]
+
+
 def _transfer_doubled(setup: Setup, link: Link, port: Any) -> None:
     """The first transfer out is shown to the environment twice."""
     done = Signal(name="doubled")
@@ -117,6 +125,7 @@ FAULTS: dict[str, Callable[[Setup, Link, Any], None]] = {
     "valid drops": _valid_drops,
     "payload moves": _payload_moves,
     "transfer lost": _transfer_lost,
+    "deaf after a transfer": _deaf_after_transfer,
     "transfer doubled": _transfer_doubled,
     "payload of the one before": _payload_stale,
     "stuck after a stall": _stuck_after_stall,

@@ -24,8 +24,11 @@ class Method(Protocol):
     def words(self) -> str:
         """The method in a table's cell."""
 
-    def script(self, timeout: float, wave: str | None) -> list[str]:
-        """Yosys commands from `proof.il` to a verdict; `wave` names a VCD file for a counterexample."""
+    def script(self, timeout: float, wave: str | None, *, planted: bool) -> list[str]:
+        """Yosys commands from `proof.il` to a verdict; `wave` names a VCD file for a counterexample.
+
+        With a bug `planted`, only a counterexample is looked for, in the way that the proof itself would find it.
+        """
 
     def verdict(self, log: str) -> Verdict:
         """What the log says."""
@@ -53,7 +56,7 @@ class Combinational:
 
     words: ClassVar[str] = "SAT, all inputs"
 
-    def script(self, timeout: float, wave: str | None) -> list[str]:
+    def script(self, timeout: float, wave: str | None, *, planted: bool) -> list[str]:
         """One problem."""
         return _sat("", timeout, wave)
 
@@ -76,9 +79,10 @@ class Induction:
         """The method, without a bound: a proof holds for ever."""
         return "k-induction, unbounded"
 
-    def script(self, timeout: float, wave: str | None) -> list[str]:
-        """Base case and step for growing lengths; the first cycle is the reset."""
-        return _sat(f"-tempinduct -seq 1 -maxsteps {self.longest}", timeout, wave)
+    def script(self, timeout: float, wave: str | None, *, planted: bool) -> list[str]:
+        """Base case and step for growing lengths; the first cycle is the reset. Bugs show in a base case."""
+        half = "-tempinduct-baseonly" if planted else ""
+        return _sat(f"-tempinduct {half} -seq 1 -maxsteps {self.longest}", timeout, wave)
 
     def verdict(self, log: str) -> Verdict:
         """A failed base case is a counterexample from reset; a step that never closes decides nothing."""
@@ -96,7 +100,7 @@ class Bounded:
         """The bound belongs to the claim."""
         return f"bounded, {self.cycles} cycles from reset"
 
-    def script(self, timeout: float, wave: str | None) -> list[str]:
+    def script(self, timeout: float, wave: str | None, *, planted: bool) -> list[str]:
         """Base cases only."""
         return _sat(f"-tempinduct -tempinduct-baseonly -seq 1 -maxsteps {self.cycles}", timeout, wave)
 
@@ -111,7 +115,7 @@ class NoPath:
 
     words: ClassVar[str] = "structure of the netlist"
 
-    def script(self, timeout: float, wave: str | None) -> list[str]:
+    def script(self, timeout: float, wave: str | None, *, planted: bool) -> list[str]:
         """Gates, so that bits of a word are told apart; then the cone of the inputs, which stops at registers."""
         gates = ["memory_map", "simplemap", "techmap", "splitnets -driver", "select -assert-any o:*"]
         return [*_READ, *gates, "log cone:", "select -list i:* %coe* o:* %i", "log end of cone"]

@@ -82,7 +82,7 @@ def _decide(proof: Proof, bug: str | None, engine: Engine, timeout: float, waves
     with tempfile.TemporaryDirectory(prefix="narrowgauge-") as name:
         folder = Path(name)
         (folder / "proof.il").write_text(proof.design(bug).rtlil())
-        script = proof.method.script(timeout, "counterexample.vcd" if waves else None)
+        script = proof.method.script(timeout, "counterexample.vcd" if waves else None, planted=bug is not None)
         try:
             log = engine.run(script, folder, timeout=timeout)
         except YosysTimeout as late:

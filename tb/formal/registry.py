@@ -8,7 +8,11 @@ from tb.formal.units import unit_proofs
 
 __all__ = ["PROOFS", "select"]
 
-PROOFS: dict[str, Proof] = {proof.name: proof for proof in (*unit_proofs(), *gecko_proofs())}
+PROOFS: dict[str, Proof] = {}
+for _proof in (*unit_proofs(), *gecko_proofs()):
+    if _proof.name in PROOFS:
+        raise ValueError(f"two proofs are called {_proof.name}")
+    PROOFS[_proof.name] = _proof
 
 
 def select(patterns: list[str]) -> list[Proof]:

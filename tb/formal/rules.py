@@ -5,7 +5,7 @@ from amaranth.hdl import Signal, Value
 from tb.formal.links import Link
 from tb.formal.setup import Setup
 
-__all__ = ["check_accepts", "check_latency", "check_order", "check_owed", "check_stable"]
+__all__ = ["check_accepts", "check_flows", "check_latency", "check_order", "check_owed", "check_stable"]
 
 
 def check_stable(setup: Setup, link: Link) -> None:
@@ -20,6 +20,12 @@ def check_accepts(setup: Setup, into: Link, flowing: Value, cycles: int) -> None
     """While `flowing` holds, `into` is refused for at most `cycles` cycles in a row."""
     refused = _run_length(setup, flowing & ~into.ready, cycles, "refused")
     setup.check(refused <= cycles)
+
+
+def check_flows(setup: Setup, out: Link, flowing: Value, cycles: int) -> None:
+    """While `flowing` holds, `out` is without a transfer for at most `cycles` cycles in a row."""
+    idle = _run_length(setup, flowing & ~out.valid, cycles, "idle")
+    setup.check(idle <= cycles)
 
 
 def check_latency(setup: Setup, start: Value, out: Link, flowing: Value, cycles: int) -> None:

@@ -31,13 +31,21 @@ class Setup:
         self._ports.append(Value.cast(signal))
         return signal
 
+    def constant(self, name: str, shape: Any) -> Any:
+        """A value of the solver's choosing that stays the same; it exists from the second cycle on."""
+        kept = Signal(shape, name=f"{name}_kept", reset_less=True)
+        with self.m.If(Initial()):
+            self.m.d.sync += kept.eq(self.free(name, shape))
+        return kept
+
     def seen(self, name: str, shape: Any = 1) -> Any:
         """An output of any shape, for the hardware to drive: rules look at it, counterexamples show it."""
         return self.free(name, shape)
 
     def assume(self, condition: Value) -> None:
-        """Restrict the free inputs to what the environment promises."""
-        self.m.d.comb += Assume(condition)
+        """Restrict the free inputs to what the environment promises, in the cycles that checks count in."""
+        with self.m.If(~Initial()):
+            self.m.d.comb += Assume(condition)
 
     def check(self, condition: Value) -> None:
         """Claim that `condition` holds."""

@@ -36,10 +36,10 @@ def _subjects() -> Iterator[Subject]:
     yield _unit("dot_acc_k2", "dot", {"accumulate": "fp32", "contexts": 2}, marked=True)
     yield _unit("dot_fused", "dot", {"accumulate": "fused"}, marked=True)
     yield _unit("quantize", "quantize", {"source": "fp16"})
-    yield _unit("quantize_l1", "quantize", {"source": "fp16", "lanes": 1}, group=2, refusals=2, bound=16)
+    yield _unit("quantize_l1", "quantize", {"source": "fp16", "lanes": 1}, group=2, refusals=2, bound=26)
     yield _unit("dequantize", "dequantize", {})
     yield _unit("dequantize_l1", "dequantize", {"lanes": 1}, refusals=2)
-    yield _unit("tile", "tile", {}, group=2, marked=True, refusals=4, bound=16)
+    yield _unit("tile", "tile", {}, group=2, marked=True, refusals=4, bound=26)
 
 
 def unit_proofs() -> Iterator[Proof]:
