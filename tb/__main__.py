@@ -1,7 +1,8 @@
 """`python -m tb`: the regression of generated units against the golden model.
 
 Without arguments every configuration of `tb/configurations.py` is emitted, built (once per content) and simulated under
-three initial-value seeds. With --manifest and --verilog one file is checked instead, whatever made it.
+three initial-value seeds, and real tensors pass through chained units (`tb.digits`). With --manifest and --verilog one
+file is checked instead, whatever made it.
 """
 
 import json
@@ -19,6 +20,7 @@ from hdl.yosys import ToolMissing as YosysMissing
 from hdl.yosys import YosysError
 from tb import report
 from tb.configurations import configurations, shape
+from tb.digits import FORMATS, describe, digits_outcome
 from tb.manifest import ManifestError
 from tb.regression import INITIAL_SEEDS, Outcome, Settings, emitted, run_unit
 from tb.toolchain import ToolError
@@ -42,14 +44,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     try:
         if options.manifest:
-            return _run(options, settings, words, 1, iter([_file(options, settings)]))
+            return _run(options, settings, words, 1, iter([_file(options, settings)]), ())
         chosen = _chosen(options)
         if options.list:
             _print_list(chosen)
             return 0
         if not chosen:
             parser.error("no configuration matches; see --list")
-        return _run(options, settings, words, len(chosen), _all(chosen, settings, options.jobs))
+        everything = len(chosen) == len(configurations())
+        real = FORMATS if everything else ()
+        return _run(options, settings, words, len(chosen), _all(chosen, settings, options.jobs), real)
     except ManifestError as error:
         parser.error(str(error))
     except (ToolError, YosysMissing, YosysError) as error:
@@ -110,7 +114,8 @@ def _print_list(chosen: Sequence[UnitConfig]) -> None:
     width = max((len(config.name) for config in chosen), default=0)
     for config in chosen:
         print(f"{config.name:{width}}  {config.command().removeprefix('python -m hdl.generate ')}")
-    print(f"{len(chosen)} configurations, {len({shape(c) for c in chosen})} of mantissa x block", file=sys.stderr)
+    shapes = {shape(config) for config in chosen} - {(None, None)}
+    print(f"{len(chosen)} configurations, {len(shapes)} of mantissa x block", file=sys.stderr)
 
 
 def _one(config: UnitConfig, settings: Settings) -> Outcome:
@@ -139,22 +144,42 @@ def _all(chosen: Sequence[UnitConfig], settings: Settings, jobs: int) -> Iterato
             yield done.result()
 
 
-def _run(options: Namespace, settings: Settings, words: Sequence[str], total: int, results: Iterator[Outcome]) -> int:
-    """Print, write and judge outcomes as they come."""
+def _run(
+    options: Namespace,
+    settings: Settings,
+    words: Sequence[str],
+    total: int,
+    results: Iterator[Outcome],
+    real: Sequence[str],
+) -> int:
+    """Print, write and judge outcomes as they come, then those of the real tensors in the formats `real`."""
     say: Callable[[str], None] = (lambda _: None) if options.quiet else _to_stderr
-    start, outcomes = time.perf_counter(), []
-    for outcome in results:
+    start = time.perf_counter()
+    outcomes: list[Outcome] = []
+
+    def add(outcome: Outcome) -> None:
         outcomes.append(outcome)
-        say(report.progress_line(len(outcomes), total, outcome))
+        say(report.progress_line(len(outcomes), total + len(real), outcome))
         if not outcome.passed:
             print(report.failure_text(outcome), file=sys.stderr)
+
+    for outcome in results:
+        add(outcome)
+    digits = []
+    for name in real:
+        outcome, result = digits_outcome(name)
+        add(outcome)
+        if result:
+            digits.append(result)
+            say(describe(result))
     outcomes.sort(key=lambda outcome: outcome.name)
     if options.junit:
         report.write_text(options.junit, report.junit(outcomes))
     if options.json:
         record = {"schema": "narrowgauge-tb-1", **report.provenance(" ".join(["python -m tb", *words]))}
         record |= {"seed": settings.seed, "initial_seeds": list(settings.initial_seeds)}
-        report.write_json(options.json, record | {"configurations": [outcome.record() for outcome in outcomes]})
+        record |= {"configurations": [outcome.record() for outcome in outcomes]}
+        report.write_json(options.json, record | ({"digits": digits} if digits else {}))
     print(report.summary(outcomes, time.perf_counter() - start, settings.seed))
     return 0 if all(outcome.passed for outcome in outcomes) else 1
 

@@ -6,6 +6,7 @@ digits. Bias and ReLU stay in FP32, the same NumPy for both.
 """
 
 import sys
+import time
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,10 +19,11 @@ from hdl.config import ConfigError
 from hdl.yosys import ToolMissing as YosysMissing
 from hdl.yosys import YosysError
 from tb.chain import Arithmetic, Chain, Compared, Difference, Golden
+from tb.regression import Outcome
 from tb.report import provenance, write_json
 from tb.toolchain import ToolError
 
-__all__ = ["DATA", "classify", "main", "run_format"]
+__all__ = ["DATA", "FORMATS", "classify", "describe", "digits_outcome", "main", "run_format"]
 
 DATA = Path(__file__).parent.parent / "tests" / "data" / "digits.npz"
 FORMATS = ("bfp4x16", "bfp8x16")  # four blocks to a sum: the accumulator has something to do
@@ -79,6 +81,34 @@ def run_format(
     }
 
 
+def digits_outcome(name: str, say: Callable[[str], None] = lambda _: None) -> tuple[Outcome, dict[str, Any] | None]:
+    """`run_format` on the tree's own tensors, as one entry of the regression, and its result if every bit agreed."""
+    with np.load(DATA) as file:
+        tensors = dict(file)
+    start, result, failure = time.perf_counter(), None, ""
+    try:
+        result = run_format(name, tensors, say)
+    except Difference as error:
+        failure = str(error)
+    if result and result["correct_rtl"] != result["correct_golden"]:
+        failure = f"RTL recognises {result['correct_rtl']} digits, the golden model {result['correct_golden']}"
+    outcome = Outcome(
+        name=f"digits_{name}",
+        config={"format": name},
+        vectors=sum(result["transfers"].values()) if result else 0,
+        testpoints={},
+        cycles=0,
+        build_seconds=0.0,
+        run_seconds=time.perf_counter() - start,
+        built=False,
+        seed=0,
+        passed=not failure,
+        tests={"real tensors": failure},
+        log="",
+    )
+    return outcome, result
+
+
 def _product(arithmetic: Arithmetic) -> Callable[[Floats, Floats], Floats]:
     return lambda x, w: arithmetic.product(arithmetic.quantize(x), arithmetic.quantize(w))
 
@@ -109,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         for name in options.format or FORMATS:
             results.append(run_format(name, tensors, say))
-            print(_line(results[-1]))
+            print(describe(results[-1]))
     except Difference as error:
         print(f"MISMATCH: {error}", file=sys.stderr)
         return 1
@@ -124,7 +154,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _line(result: dict[str, Any]) -> str:
+def describe(result: dict[str, Any]) -> str:
+    """Recognition rates and what was compared, in one line."""
     images = result["images"]
     rates = ", ".join(
         f"{label} {result[key]}/{images} ({100 * result[key] / images:.1f} %)"
