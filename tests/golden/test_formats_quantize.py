@@ -219,15 +219,12 @@ GFLOAT = {
 def gfloat_samples():
     """100 blocks as float64: wide and narrow ones, all powers of two and their neighbours, zeros, FP32's ends."""
     rng = np.random.default_rng(5)
-    x = (
-        rng.standard_normal((100, 32))
-        * 2.0 ** rng.integers(-8, 9, (100, 32))
-        * 2.0 ** rng.integers(-100, 100, (100, 1))
-    )
+    places = rng.integers(-8, 9, (100, 32)) + rng.integers(-100, 100, (100, 1))
+    x = rng.standard_normal((100, 32)) * 2.0**places
     x[90:] = 2.0 ** rng.integers(-3, 4, (10, 32))
     x = x.astype(np.float32)
     x[70:90] = rng.standard_normal((20, 32))
-    x[80:90, 0] = np.nextafter(np.float32(2.0) ** rng.integers(4, 20, 10), np.float32(0))
+    x[80:90, 0] = np.nextafter((2.0 ** rng.integers(4, 20, 10)).astype(np.float32), np.float32(0))
     x[70:80, 0] = -np.abs(x[80:90, 0])  # these round to -2 in units of the scale
     x[60], x[61], x[62, ::2] = 0, 3e38, -0.0
     return x
