@@ -13,7 +13,7 @@ import importlib.metadata
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ import numpy as np
 
 from tb.build import build_bulk
 from tb.bulk import Bulk, BulkError
-from tb.manifest import Batch, Manifest, ManifestError
-from tb.models import completing, expected, length, rows
+from tb.manifest import Batch, Manifest, ManifestError, Stream
+from tb.models import by_stream, completing, expected, length, rows
 from tb.stimulus import corner_batch, random_batch
 from tb.toolchain import ToolError, find_verilator
 
@@ -104,43 +104,55 @@ def check(
 
 def _run_chunk(unit: Bulk, batch: Batch, stall: float, number: int, record: CheckRecord) -> None:
     manifest = unit.manifest
-    golden = expected(manifest.config, batch)
+    inputs = by_stream([stream.name for stream in manifest.inputs], batch)
+    golden = by_stream([stream.name for stream in manifest.outputs], expected(manifest.config, batch))
     unit.reset()
     start = time.perf_counter()
-    source, sink = manifest.inputs[0].name, manifest.outputs[0].name
     where = f"seed {record.seed}, chunk {number}, stall {stall:g}"
     try:
-        run = unit.run({source: batch}, {sink: length(golden)}, stall=stall, seed=record.seed + number)
+        counts = {name: length(part) for name, part in golden.items()}
+        run = unit.run(inputs, counts, stall=stall, seed=record.seed + number)
     except BulkError as error:
         record.failure = f"{where}: {error}"
         return
     record.run_seconds += time.perf_counter() - start
     record.cycles += run.cycles
-    record.vectors += length(batch)
-    wrong = first_mismatch(manifest, batch, golden, run.outputs[sink])
+    record.vectors += max(map(length, inputs.values()))
+    wrong = first_mismatch(manifest, inputs, golden, run.outputs)
     if wrong:
         record.failure = f"{where}: {wrong}"
 
 
-def first_mismatch(manifest: Manifest, inputs: Batch, golden: Batch, got: Batch) -> str:
+def first_mismatch(
+    manifest: Manifest, inputs: Mapping[str, Any], golden: Mapping[str, Any], got: Mapping[str, Any]
+) -> str:
     """Empty if every bit agrees, else the first wrong output with its input transfer, all fields decoded."""
-    wrong = np.zeros(length(golden), bool)
-    for base, codes in golden.items():
-        difference = codes != got[base]
-        wrong |= difference.any(axis=1) if difference.ndim == 2 else difference
-    if not wrong.any():
+    for sink in manifest.outputs:
+        wrong = np.zeros(length(golden[sink.name]), bool)
+        for base, codes in golden[sink.name].items():
+            difference = codes != got[sink.name][base]
+            wrong |= difference.any(axis=1) if difference.ndim == 2 else difference
+        if wrong.any():
+            at = int(np.argmax(wrong))
+            return (
+                f"{int(wrong.sum())} of {len(wrong)} outputs differ, first output {at} of stream {sink.name}\n"
+                f"{_cause(manifest, inputs, at)}"
+                f"  expected {_text(sink, golden[sink.name], at)}\n  got      {_text(sink, got[sink.name], at)}"
+            )
+    return ""
+
+
+def _cause(manifest: Manifest, inputs: Mapping[str, Batch], at: int) -> str:
+    """The input transfer that completes an output, where one stream makes one."""
+    if len(inputs) > 1:
         return ""
-    at = int(np.argmax(wrong))
-    taken = int(completing(manifest.config, inputs)[at])
-    source, sink = manifest.inputs[0].payload, manifest.outputs[0].payload
-    given, wanted, seen = (
-        port.text(port.ints(rows(batch, slice(index, index + 1)))[0])
-        for port, batch, index in ((source, inputs, taken), (sink, golden, at), (sink, got, at))
-    )
-    return (
-        f"{int(wrong.sum())} of {len(wrong)} outputs differ, first output {at}\n"
-        f"  completed by input {taken}: {given}\n  expected {wanted}\n  got      {seen}"
-    )
+    (source,) = manifest.inputs
+    taken = int(completing(manifest.config, inputs[source.name])[at])
+    return f"  completed by input {taken}: {_text(source, inputs[source.name], taken)}\n"
+
+
+def _text(stream: Stream, batch: Batch, index: int) -> str:
+    return stream.payload.text(stream.payload.ints(rows(batch, slice(index, index + 1)))[0])
 
 
 def _versions() -> dict[str, str]:

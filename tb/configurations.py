@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from golden.catalog import get_format
-from hdl.config import UnitConfig
+from hdl.config import BlockUnitConfig, UnitConfig
 from hdl.registry import make_config
 
 __all__ = ["REGRESSION", "configurations", "shape"]
@@ -58,6 +58,21 @@ REGRESSION: list[dict[str, Any]] = [
     {"unit": "tile", "format": "bfp12x25", "to": "bfp5x3", "accumulate": "fused", "activation": "none"} | _EVEN,
     {"unit": "dot", "format": "bfp12x64e6", "accumulate": "fp32", "pipeline": 3},
     {"unit": "dot", "format": "bfp12x576e8"},
+    # Gecko, which has no blocks: every unit with and without zero masks, sources, tails and pipelines spread over them
+    {"unit": "gecko_encoder"},
+    {"unit": "gecko_encoder", "zero_mask": "on", "tail": 5, "pipeline": 0},
+    {"unit": "gecko_encoder", "zero_mask": "on", "pipeline": 3},
+    {"unit": "gecko_decoder", "zero_mask": "on"},
+    {"unit": "gecko_decoder", "tail": 24, "pipeline": 1},
+    {"unit": "gecko_decoder", "zero_mask": "on", "tail": 8, "pipeline": 0},
+    {"unit": "container_pack"},
+    {"unit": "container_pack", "source": "bf16", "zero_mask": "on"},
+    {"unit": "container_pack", "zero_mask": "on", "pipeline": 0},
+    {"unit": "container_pack", "source": "bf16", "pipeline": 5},
+    {"unit": "container_unpack"},
+    {"unit": "container_unpack", "source": "bf16", "zero_mask": "on"},
+    {"unit": "container_unpack", "zero_mask": "on", "pipeline": 1},
+    {"unit": "container_unpack", "source": "bf16", "pipeline": 0},
 ]
 
 
@@ -67,7 +82,9 @@ def configurations() -> tuple[UnitConfig, ...]:
     return tuple(make_config(**options) for options in REGRESSION)
 
 
-def shape(config: UnitConfig) -> tuple[int, int]:
-    """(mantissa with sign, block) of a configuration's format."""
-    fmt = get_format(config.to_dict()["format"])
+def shape(config: UnitConfig) -> tuple[int, int] | tuple[None, None]:
+    """(mantissa with sign, block) of a configuration's format, if it has one."""
+    if not isinstance(config, BlockUnitConfig):
+        return None, None
+    fmt = get_format(config.format)
     return fmt.element.bits, fmt.block

@@ -5,7 +5,7 @@ stream order. `expected` serves the cocotb bench, bulk simulation and gate-level
 here: every bit comes from `golden`; this file only knows which transfers belong together.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,14 @@ from golden.products import block_dot, block_sums, fused_add
 from golden.rounding import canonical_nan
 from golden.units import relu
 from golden.words import lane_words
+from tb.models_gecko import GECKO_MODELS
 
 __all__ = [
     "MODELS",
     "Batch",
     "Config",
     "as_blocks",
+    "by_stream",
     "completing",
     "expected",
     "length",
@@ -34,14 +36,19 @@ __all__ = [
 
 Batch = Mapping[str, NDArray[Any]]
 Config = Mapping[str, Any]
-Model = Callable[[Config, Batch], dict[str, NDArray[Any]]]
+Model = Callable[[Config, Any], dict[str, Any]]
 
 _CHUNK = 1 << 22  # elements handled at once: int64 temporaries of 32 MiB, whatever the size of the batch
 
 
-def expected(config: Config, inputs: Batch) -> dict[str, NDArray[Any]]:
-    """Output transfers of a unit that takes these input transfers right after reset."""
+def expected(config: Config, inputs: Any) -> dict[str, Any]:
+    """Output transfers of a unit that takes these input transfers right after reset; see `by_stream`."""
     return MODELS[config["unit"]](config, inputs)
+
+
+def by_stream(streams: Sequence[str], batch: Mapping[str, Any]) -> dict[str, Batch]:
+    """Batches by stream name: a unit with one stream in and one out has just the batch, the Gecko units have these."""
+    return dict(batch) if isinstance(next(iter(batch.values())), Mapping) else {streams[0]: batch}
 
 
 def length(batch: Batch) -> int:
@@ -227,4 +234,10 @@ def _tile(config: Config, inputs: Batch) -> dict[str, NDArray[Any]]:
     return {"mantissa": blocks.codes[:, 0], "exponent": blocks.scales[:, 0]}
 
 
-MODELS: dict[str, Model] = {"dot": _dot, "quantize": _quantize, "dequantize": _dequantize, "tile": _tile}
+MODELS: dict[str, Model] = {
+    "dot": _dot,
+    "quantize": _quantize,
+    "dequantize": _dequantize,
+    "tile": _tile,
+    **GECKO_MODELS,
+}

@@ -4,7 +4,7 @@ One place says, per unit, what a bench must have shown; a unit without an entry 
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from golden.catalog import get_format
 from golden.units import relu
 from tb.models import Batch, Config, accumulated, random_words
+from tb.models_gecko import GECKO_MODELS
 from tb.points_dequantize import DEQUANTIZE_POINTS, DequantizeView
 from tb.points_dot import ACCUMULATE_POINTS, BLOCK_POINTS, FLOAT_POINTS, DotView
+from tb.points_gecko import GeckoView, gecko_points
 from tb.points_quantize import QUANTIZE_POINTS, STOCHASTIC_POINTS, QuantizeView
 from tb.testpoints import Need, Point, judge, mask
 
@@ -52,6 +54,8 @@ def _prefixed(prefix: str, listed: list[Point]) -> list[Point]:
 
 def _sections(config: Config) -> dict[str, list[Point]]:
     """Sections of the plan; each is counted on a view of its own."""
+    if config["unit"] in GECKO_MODELS:
+        return {"gecko": gecko_points(config)}
     stochastic = STOCHASTIC_POINTS if config.get("rounding") == "sr" else []
     match config["unit"]:
         case "quantize":
@@ -71,9 +75,15 @@ def points(config: Config) -> list[Point]:
     return [point for section in _sections(config).values() for point in section]
 
 
-def hit_masks(config: Config, inputs: Batch, outputs: Batch) -> dict[str, NDArray[np.bool_]]:
-    """Where a batch, driven from reset on, hits each point: per input transfer, or per block of a converter."""
-    views = {"dot": DotView, "quantize": QuantizeView.of_unit, "dequantize": DequantizeView, "tile": _tile_view}
+def hit_masks(config: Config, inputs: Any, outputs: Any) -> dict[str, NDArray[np.bool_]]:
+    """Where a batch, driven from reset on, hits each point: per input transfer, block of a converter, or tensor."""
+    views: dict[str, Callable[[Config, Any, Any], Any]] = {
+        "dot": DotView,
+        "quantize": QuantizeView.of_unit,
+        "dequantize": DequantizeView,
+        "tile": _tile_view,
+        "gecko": GeckoView,
+    }
     masks: dict[str, NDArray[np.bool_]] = {}
     for section, listed in _sections(config).items():
         view = views[section](config, inputs, outputs)
@@ -81,7 +91,7 @@ def hit_masks(config: Config, inputs: Batch, outputs: Batch) -> dict[str, NDArra
     return masks
 
 
-def count_hits(config: Config, inputs: Batch, outputs: Batch) -> Counter[str]:
+def count_hits(config: Config, inputs: Any, outputs: Any) -> Counter[str]:
     """How often a batch, driven from reset on, hits each point."""
     return Counter({name: int(hits.sum()) for name, hits in hit_masks(config, inputs, outputs).items()})
 

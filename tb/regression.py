@@ -21,6 +21,7 @@ from hdl.yosys import find_engine
 from tb import build, runner
 from tb.cache import build_once, content_key
 from tb.manifest import Manifest
+from tb.models_gecko import GECKO_MODELS
 from tb.plan import verdict
 
 __all__ = ["INITIAL_SEEDS", "Outcome", "Settings", "emitted", "run_unit", "sources_sha256"]
@@ -93,6 +94,7 @@ def emitted(config: UnitConfig) -> tuple[str, dict[str, Any]]:
 def run_unit(verilog: str, manifest: Mapping[str, Any], settings: Settings, rerun: str) -> Outcome:
     """Check Verilog against the golden model that its manifest names. `rerun` is the command that does this again."""
     unit = Manifest.from_dict(manifest)
+    module = "tb.cocotb_gecko" if unit.unit in GECKO_MODELS else "tb.cocotb_tests"
     model = build.build_cocotb(verilog, unit, waves=settings.waves is not None)
     vectors = cycles = 0
     seconds, logs = 0.0, []
@@ -100,7 +102,7 @@ def run_unit(verilog: str, manifest: Mapping[str, Any], settings: Settings, reru
     for initial_seed in settings.initial_seeds:
         result = runner.run(
             model,
-            "tb.cocotb_tests",
+            module,
             seed=settings.seed,
             initial_seed=initial_seed,
             parameters={
@@ -113,7 +115,7 @@ def run_unit(verilog: str, manifest: Mapping[str, Any], settings: Settings, reru
             waves=_waves(settings, f"{unit.top}_{initial_seed}.vcd"),
         )
         seconds += result.seconds
-        names = {test.name.removeprefix("tb.cocotb_tests."): test.message for test in result.tests}
+        names = {test.name.removeprefix(f"{module}."): test.message for test in result.tests}
         tests |= {f"{name} [initial values {initial_seed}]": text for name, text in names.items()}
         if result.error:
             tests[f"simulation [initial values {initial_seed}]"] = result.error

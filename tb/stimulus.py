@@ -4,6 +4,7 @@ Each transfer picks patterns independently (both operands' mantissas, where the 
 meet each other. `tb.testpoints` counts what was really reached. Nothing here knows expected results.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,11 @@ from numpy.typing import NDArray
 
 from golden.catalog import get_format
 from tb.models import Batch, Config, expected, length, rows, transfers
+from tb.models_gecko import GECKO_MODELS
 from tb.patterns import EXPONENTS, MANTISSAS, Rng, choice, exponents, float_blocks, mantissas
 from tb.plan import hit_masks
 from tb.scenarios import exponent_codes, scenario_batch
+from tb.stimulus_gecko import gecko_batch, gecko_corners
 
 __all__ = ["corner_batch", "least_transfers", "random_batch"]
 
@@ -22,7 +25,7 @@ _POOL = 1 << 20  # elements to pick corners from
 _HITS = 3  # picks per test point
 
 
-def random_batch(config: Config, count: int, rng: Rng) -> dict[str, NDArray[Any]]:
+def random_batch(config: Config, count: int, rng: Rng) -> dict[str, Any]:
     """About `count` input transfers (whole blocks and whole turns of all contexts) for the unit of `config`."""
     return _RANDOM[config["unit"]](config, count, rng)
 
@@ -32,8 +35,10 @@ def least_transfers(config: Config) -> int:
     return 3 * get_format(config["to"]).block if config["unit"] == "tile" else transfers(config)[0]
 
 
-def corner_batch(config: Config, rng: Rng) -> dict[str, NDArray[Any]]:
+def corner_batch(config: Config, rng: Rng) -> dict[str, Any]:
     """Every test point a few times: the directed sums of an accumulator, then what a large draw offers."""
+    if config["unit"] in GECKO_MODELS:
+        return gecko_corners(config, rng)
     if config["unit"] == "dot" and config["accumulate"] == "none":
         return _picked(config, rng)
     if config["unit"] in ("quantize", "dequantize"):
@@ -168,4 +173,10 @@ def _random_quantize(config: Config, count: int, rng: Rng) -> dict[str, NDArray[
     return batch
 
 
-_RANDOM = {"dot": _random_dot, "tile": _random_dot, "quantize": _random_quantize, "dequantize": _random_dequantize}
+_RANDOM: dict[str, Callable[[Config, int, Rng], dict[str, Any]]] = {
+    "dot": _random_dot,
+    "tile": _random_dot,
+    "quantize": _random_quantize,
+    "dequantize": _random_dequantize,
+    **dict.fromkeys(GECKO_MODELS, gecko_batch),
+}

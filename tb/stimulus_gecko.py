@@ -3,6 +3,7 @@
 Lengths, widths and exponents are drawn from corners and plain ranges mixed. `tb.points_gecko` counts what was reached.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,14 @@ from tb.models_gecko import (
     legal,
     metadata_words,
 )
+from tb.points_gecko import GeckoView, gecko_points
+from tb.testpoints import mask
 
-__all__ = ["gecko_batch", "random_descriptor", "random_tensor", "random_values", "tensor_streams"]
+__all__ = ["gecko_batch", "gecko_corners", "random_descriptor", "random_tensor", "random_values", "tensor_streams"]
 
 Rng = np.random.Generator
 
+_POOL = 600  # tensors to pick corners from
 _LENGTHS = (0, 1, 7, 8, 9, 56, 57, 63, 64, 65, 127, 128, 129)
 
 
@@ -42,7 +46,21 @@ def gecko_batch(config: Config, count: int, rng: Rng) -> dict[str, Batch]:
 def random_tensor(config: Config, rng: Rng) -> tuple[Descriptor, dict[str, Batch]]:
     """A tensor and its input streams."""
     d = random_descriptor(config, rng)
-    return d, tensor_streams(config, d, random_values(config, d, rng), rng)
+    values = random_values(config, d, rng)
+    if "source" in config and d.mode is Mode.FIXED and rng.random() < 0.1:
+        # Nothing but copies of b: no bits at all.
+        d = replace(d, mantissa_bits=0, sign_elided=True, zero_mask=False, length=d.length + 1)
+        field = d.bias if d.exponent_bits == 8 else (d.bias + d.offset) % 256 * (d.bias > 0)
+        values = np.full(d.length, field << d.source.mantissa_bits, DTYPES[d.source])
+    return d, tensor_streams(config, d, values, rng)
+
+
+def gecko_corners(config: Config, rng: Rng) -> dict[str, Batch]:
+    """Two tensors for each test point, in random order, each tensor once."""
+    pool = [random_tensor(config, rng)[1] for _ in range(_POOL)]
+    view = GeckoView(config, joined(pool), {})
+    found = [np.flatnonzero(mask(point, view))[:2] for point in gecko_points(config)]
+    return joined([pool[k] for k in rng.permutation(np.unique(np.concatenate(found)))])
 
 
 def random_descriptor(config: Config, rng: Rng) -> Descriptor:
@@ -95,6 +113,10 @@ def _float_bits(d: Descriptor, codes: NDArray[Any], rng: Rng) -> NDArray[Any]:
     fraction = np.choose(rng.integers(0, 4, d.length), [fraction, fraction, single, 0])
     sign = rng.integers(0, 2, d.length)
     bits = (sign << m + 8 | field << m | fraction).astype(DTYPES[d.source])
+    if d.length and rng.random() < 0.05:
+        bits = legal(bits, d)
+        bits[-1] = (1 << d.source.bits) - 1  # a NaN with a set sign
+        return bits
     if rng.random() < 0.25:
         wild = rng.integers(0, 1 << d.source.bits, d.length, np.uint64).astype(bits.dtype)
         return np.where(rng.random(d.length) < rng.choice([0.02, 0.3]), wild, bits)
@@ -102,11 +124,14 @@ def _float_bits(d: Descriptor, codes: NDArray[Any], rng: Rng) -> NDArray[Any]:
 
 
 def tensor_streams(
-    config: Config, d: Descriptor, values: NDArray[Any], rng: Rng, *, corrupt: float = 0.3
+    config: Config, d: Descriptor, values: NDArray[Any], rng: Rng, *, corrupt: float = 0.3, late: bool = True
 ) -> dict[str, Batch]:
-    """What carries one tensor into a unit; a decoder's is coded first, and then damaged with the chance `corrupt`."""
+    """What carries one tensor into a unit; a decoder's is coded first, and then damaged with the chance `corrupt`.
+
+    With `late`, the end of a full last row may come in a row of its own.
+    """
     if config["unit"] in ("gecko_encoder", "container_pack"):
-        return {"tensor": _facts(config, d), "i": _rows(config, d, values, rng)}
+        return {"tensor": _facts(config, d), "i": _rows(config, d, values, rng, late)}
     return (_coded if config["unit"] == "gecko_decoder" else _packed)(config, d, values, rng, rng.random() < corrupt)
 
 
@@ -123,10 +148,10 @@ def _facts(config: Config, d: Descriptor, beats: int = 0) -> Batch:
     return {name: np.array([value], np.uint64) for name, value in item.items()}
 
 
-def _rows(config: Config, d: Descriptor, values: NDArray[Any], rng: Rng) -> Batch:
+def _rows(config: Config, d: Descriptor, values: NDArray[Any], rng: Rng, late: bool) -> Batch:
     """Rows of values with noise in missing lanes; sometimes a full last row, and its end in a row of its own."""
     container = config["unit"] == "container_pack"
-    late = d.length == 0 or (d.length % LANES == 0 and rng.random() < 0.3)
+    late = d.length == 0 or (late and d.length % LANES == 0 and rng.random() < 0.3)
     rows = d.rows + late
     laid = _noise(rng, (rows * LANES,), d.source.bits if container else 8).astype(values.dtype)
     # Bits that an exponent code does not have are not looked at.
@@ -170,7 +195,7 @@ def _packed(config: Config, d: Descriptor, values: NDArray[Any], rng: Rng, corru
     word, beats = metadata_words(container.metadata), container.data
     if corrupt:
         word = damaged(word, d, rng)
-        match rng.integers(0, 4):
+        match rng.integers(0, 4) if d.length else 1:
             case 0:
                 beats = beats[: rng.integers(0, len(beats) + 1)]
             case 1:
@@ -182,14 +207,19 @@ def _packed(config: Config, d: Descriptor, values: NDArray[Any], rng: Rng, corru
 
 
 def damaged(word: NDArray[Any], d: Descriptor, rng: Rng) -> NDArray[Any]:
-    """Metadata words with flipped bits, or random ones, or random but legal ones, or as they are."""
-    match rng.integers(0, 4):
+    """Metadata words with flipped bits, random ones, random but legal ones, one damaged among good ones, or good."""
+    one = np.arange(len(word)) == rng.integers(0, len(word) + 1)
+    match rng.integers(0, 6):
         case 0:
             return _noise(rng, word.shape, 24)
         case 1:
+            return np.where(one, _noise(rng, word.shape, 24), word)
+        case 2:
+            return np.where(one, word & ~np.uint32(7) | np.uint32(1), word)
+        case 3:
             flips = np.uint32(1) << rng.integers(0, 24, word.shape).astype(np.uint32)
             return np.where(rng.random(word.shape) < 0.5, word ^ flips, word)
-        case 2:
+        case 4:
             fields = rng.integers(0, d.exponent_bits, (len(word), ROWS))
             if d.mode is Mode.DELTA:
                 fields[:, 0] = rng.integers(0, 1 + d.zero_mask, len(word))

@@ -20,7 +20,7 @@ from tb.build import build_bulk
 from tb.bulk import Bulk, BulkError
 from tb.bulk_check import first_mismatch
 from tb.manifest import Manifest
-from tb.models import expected, length
+from tb.models import by_stream, expected, length
 from tb.regression import emitted
 from tb.report import provenance, write_json
 from tb.spaces import JOBS, Job
@@ -90,20 +90,21 @@ def run_job(job: Job, seed: int, threads: int, say: Callable[[str], None] = lamb
 def _run_chunk(unit: Bulk, job: Job, number: int, record: JobRecord) -> None:
     manifest, stall = unit.manifest, _STALL * (number % 2)
     batch = job.batch(number, record.seed)
-    golden = expected(manifest.config, batch)
-    source, sink = manifest.inputs[0].name, manifest.outputs[0].name
+    inputs = by_stream([stream.name for stream in manifest.inputs], batch)
+    golden = by_stream([stream.name for stream in manifest.outputs], expected(manifest.config, batch))
+    counts = {name: length(part) for name, part in golden.items()}
     unit.reset()
     start = time.perf_counter()
     failure, cycles = "", 0
     try:
-        run = unit.run({source: batch}, {sink: length(golden)}, stall=stall, seed=record.seed + number)
+        run = unit.run(inputs, counts, stall=stall, seed=record.seed + number)
         cycles = run.cycles
     except BulkError as error:
         failure = str(error)
     seconds = time.perf_counter() - start
-    failure = failure or first_mismatch(manifest, batch, golden, run.outputs[sink])
+    failure = failure or first_mismatch(manifest, inputs, golden, run.outputs)
     with record.lock:
-        record.vectors += length(batch)
+        record.vectors += max(map(length, inputs.values()))
         record.cycles += cycles
         record.simulation_seconds += seconds
         if failure and not record.failure:

@@ -31,9 +31,10 @@ class GeckoEncoder(StreamUnit[GeckoEncoderConfig]):
     """Rows of exponent codes in, row codes with their widths and one metadata word a group out (gecko.md 2, 3, 5).
 
     Streams (docs/gecko-ports.md): `tensor` (ne, mode, bias, zero_mask), one item before the first row of each tensor;
-    `i` rows; `o` row codes; `meta`, a word with the last row of its group. Lossless. One row a cycle, a masked group
-    takes nine. Latency pipeline + 1 cycles. With zero masks a group waits for its last row, from which it is then
-    pipeline + 2 cycles to the first output: a row of a masked group leaves pipeline + 10 cycles after it came.
+    `i` rows; `o` row codes; `meta`, a word with the last row of its group. Lossless. One row a cycle. Latency pipeline
+    + 1 cycles. With zero masks a group waits for its last row, from which it is then pipeline + 2 cycles to the first
+    output; a masked group takes nine cycles, and its rows leave pipeline + 10 cycles after they came; a short group
+    holds up the next tensor until the group before it is gone, 7 cycles at most.
     """
 
     def __init__(self, config: GeckoEncoderConfig) -> None:

@@ -36,9 +36,10 @@ class ContainerPack(StreamUnit[ContainerPackConfig]):
 
     Streams (docs/gecko-ports.md): `tensor`, one item before the first row of each tensor; `i` rows of values; `data`
     beats; `meta` words; `status`, an item per tensor with its last beat. Mantissas are truncated to wm bits. One row a
-    cycle, a masked group takes nine; one cycle more where a tensor's last row fills one beat and begins another.
-    Latency pipeline + 1 cycles. With zero masks a group waits for its last row, from which it is then pipeline + 2
-    cycles to the first beat of the group: a row of a masked group reaches its beat pipeline + 10 cycles after it came.
+    cycle; one cycle more where a tensor's last row fills one beat and begins another. Latency pipeline + 1 cycles. With
+    zero masks a group waits for its last row, from which it is then pipeline + 2 cycles to its first beat; a masked
+    group takes nine cycles, and its rows reach their beats pipeline + 10 cycles after they came; a short group holds up
+    the next tensor until the group before it is gone, 7 cycles at most.
     """
 
     rounding = ("mantissas, cut to wm bits; a NaN keeps its quiet bit",)
