@@ -51,10 +51,13 @@ def add_unit_options(parser: Parser, words: Sequence[str]) -> None:
     group = parser.add_argument_group(f"options of {chosen}")
     for item in options(own):
         _add(group, item)
-    others = {f.name: name for name, unit in UNITS.items() for f in fields(unit.config)}
-    for option, unit in others.items():
-        if option not in own.__dataclass_fields__:
-            parser.add_argument(flag_of(option), type=_not_here(flag_of(option), chosen, unit), help=SUPPRESS)
+    for flag, option in own.aliases.items():
+        group.add_argument(flag, dest=option, metavar="NAME", action=_Given, help=f"the same as {flag_of(option)}")
+    taken = {flag_of(item.name) for item in fields(own)} | set(own.aliases)
+    others = {flag_of(item.name): name for name, unit in UNITS.items() for item in fields(unit.config)}
+    for flag, unit in others.items():
+        if flag not in taken:
+            parser.add_argument(flag, type=_not_here(flag, chosen, unit), help=SUPPRESS)
 
 
 def _add_short(parser: Parser) -> None:

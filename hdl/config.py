@@ -39,8 +39,8 @@ class ConfigError(ValueError):
 
 
 def flag_of(option: str) -> str:
-    """Command-line spelling of an option: `format_b` is `--format-b`; `source` is `--from`."""
-    return "--from" if option == "source" else "--" + option.replace("_", "-")
+    """Command-line spelling of an option: `format_b` is `--format-b`; `source` is `--from` and `target` `--to`."""
+    return {"source": "--from", "target": "--to"}.get(option, "--" + option.replace("_", "-"))
 
 
 def named(default: str, choices: tuple[str, ...], text: str, *, token: str = "{}") -> Any:
@@ -85,6 +85,7 @@ class UnitConfig:
     """Base of every unit's configuration. Formats are kept as canonical catalogue names, so that it is plain JSON."""
 
     unit: ClassVar[str]
+    aliases: ClassVar[dict[str, str]] = {}  # other flags of an option
 
     pipeline: int = integer(
         1, range(MAX_PIPELINE + 1), "register stages inside; 0 = combinational up to the output register", token="p{}"

@@ -45,6 +45,21 @@ class FloatLayout(data.StructLayout):
         """Subtracted from a non-zero exponent field; a zero field means exponent 1 - bias and no hidden one."""
         return (1 << self.exponent_bits - 1) - 1
 
+    @property
+    def significand_bits(self) -> int:
+        """The fraction and the hidden one."""
+        return self.fraction_bits + 1
+
+    @property
+    def infinity(self) -> int:
+        """Code of positive infinity."""
+        return ((1 << self.exponent_bits) - 1) << self.fraction_bits
+
+    @property
+    def nan(self) -> int:
+        """The canonical NaN: quiet, positive, no payload."""
+        return self.infinity | 1 << self.fraction_bits - 1
+
 
 # name -> exponent bits, fraction bits
 FLOATS = {"fp32": (8, 23), "bf16": (8, 7), "fp16": (5, 10)}

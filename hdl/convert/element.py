@@ -54,10 +54,19 @@ class AlignElement(wiring.Component):
     def __init__(self, source: FloatLayout, fmt: BlockFormat, rounding: Rounding, random_bits: int) -> None:
         self._source, self._format, self._rounding = source, fmt, rounding
         self._bits = aligned_bits(fmt, rounding, random_bits)
+        # The element's top bit weighs 2^(exponent + emax), the significand's 2^binade. Only in an all-subnormal block
+        # does the shared exponent ask for a shift to the left, by less than the fraction's width, and not at all where
+        # the lowest exponent is above the subnormals. Microexponents count as a lower scale.
+        self._lowest_binade, emax = 1 - source.bias, fmt.element.emax
+        self._lowest_exponent = fmt.scale.lowest - fmt.max_microexponent
+        lowest_top = max(self._lowest_exponent + emax, self._lowest_binade - source.fraction_bits)
+        self._left = max(self._lowest_binade - lowest_top, 0)
+        # Without a sticky bit, fraction bits that no shift brings up to the result are not read.
+        unread = 0 if rounding is Rounding.RNE else max(source.significand_bits - self._bits - self._left, 0)
         super().__init__(
             {
                 "value_exponent": In(source.exponent_bits),
-                "value_fraction": In(source.fraction_bits),
+                "value_fraction": In(source.fraction_bits - unread),
                 "exponent": In(signed(fmt.scale.bits + 1)),
                 "magnitude": Out(self._bits),
                 "overflow": Out(1),
@@ -67,16 +76,10 @@ class AlignElement(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         source, scale, emax = self._source, self._format.scale, self._format.element.emax
-        # The element's top bit weighs 2^(exponent + emax), the significand's 2^binade. Only in an all-subnormal block
-        # does the shared exponent ask for a shift to the left, by less than the fraction's width, and not at all where
-        # the lowest exponent is above the subnormals.
-        lowest_binade, top_binade = 1 - source.bias, (1 << source.exponent_bits) - 1 - source.bias
-        # Microexponents count as a lower scale.
-        lowest = scale.lowest - self._format.max_microexponent
-        left = max(lowest_binade - max(lowest + emax, lowest_binade - source.fraction_bits), 0)
-
+        left, lowest_binade = self._left, self._lowest_binade
+        top_binade = (1 << source.exponent_bits) - 1 - source.bias
         high = scale.highest + 1 + emax - lowest_binade  # a poisoned block's code counts: its shift must not wrap
-        distance = Signal(Shape.cast(range(lowest + emax - top_binade, high + 1)))
+        distance = Signal(Shape.cast(range(self._lowest_exponent + emax - top_binade, high + 1)))
         hidden = self.value_exponent.any()
         m.d.comb += distance.eq(self.exponent - (self.value_exponent + ~hidden) + (emax + source.bias))
 

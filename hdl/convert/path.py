@@ -56,6 +56,8 @@ class ElementPath:
     ) -> SimpleNamespace:
         """Stored `elements`, `microexponents` and `exponent` code; they and `along` pass the cut named "aligned"."""
         poison = exponent == self.fmt.scale.highest + 1
+        stored = Signal(self.fmt.scale.bits, name="stored_exponent")
+        m.d.comb += stored.eq(exponent + self.fmt.scale.bias)
         shared = self._microexponents(m, values, exponent, poison)
         align_kind, round_kind = (
             (AlignMinifloat, RoundMinifloat) if self.fmt.element.is_float else (AlignElement, RoundElement)
@@ -67,7 +69,7 @@ class ElementPath:
             m.submodules[f"align_{k}"] = align = align_kind(self.source, self.fmt, self.rounding, self.random_bits)
             m.d.comb += [
                 align.value_exponent.eq(value.exponent),
-                align.value_fraction.eq(value.fraction),
+                align.value_fraction.eq(value.fraction[-len(align.value_fraction) :]),
                 align.exponent.eq(exponent - shared[k // self.fmt.subblock] if shared else exponent),
             ]
             for name, outputs in aligned.items():
@@ -79,7 +81,7 @@ class ElementPath:
             random=words,
             poison=poison,
             microexponents=shared,
-            exponent=(exponent + self.fmt.scale.bias)[: self.fmt.scale.bits],
+            exponent=stored,
             **along,
         )
 

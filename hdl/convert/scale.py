@@ -83,7 +83,9 @@ def microexponent(
     m: Module, pair: GroupExponent, exponent: Value, poison: Value, fmt: BlockFormat, *, name: str
 ) -> Signal:
     """How far a pair lies below its block, 0..2^d2 - 1, which a zero pair takes (formats.md 2.2); 0 under poison."""
-    below = Signal(Shape.cast(range(-(1 << len(pair.wanted)), 1 << len(pair.wanted) + 1)), name=f"{name}_below")
+    reach = 1 << len(pair.wanted) - 1  # `wanted` lies in -reach..reach - 1
+    lowest, highest = fmt.scale.lowest - reach + 1, fmt.scale.highest + 1 + reach
+    below = Signal(Shape.cast(range(lowest, highest + 1)), name=f"{name}_below")
     t = Signal(fmt.microexponent_bits, name=f"{name}_microexponent")
     m.d.comb += below.eq(exponent - pair.wanted)
     with m.If(poison):

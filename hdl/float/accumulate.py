@@ -5,8 +5,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.float.add import AddMagnitudes, AlignOperands
-from hdl.float.raw import FP32, SIGNIFICAND, Normalize, unpack_fp32
-from hdl.float.round import RoundFP32
+from hdl.float.raw import FP32, Normalize, unpack_fp32
+from hdl.float.round import RoundFloat
 from hdl.stream import Pipeline
 
 __all__ = ["Accumulate"]
@@ -54,7 +54,7 @@ class Accumulate(wiring.Component):
         with m.If(~self.first):
             m.d.comb += running.eq(sums[context])
         unpacked = unpack_fp32(m, running, name="running")
-        m.submodules.align = align = AlignOperands(SIGNIFICAND, self._width, self._biased_bits)
+        m.submodules.align = align = AlignOperands(FP32.significand_bits, self._width, self._biased_bits)
         m.d.comb += [
             align.a_sign.eq(unpacked.sign),
             align.a_biased.eq(unpacked.biased),
@@ -103,7 +103,7 @@ class Accumulate(wiring.Component):
             context=stage.context,
         )
 
-        m.submodules.round = rounder = RoundFP32(self._width + 2, self._biased_bits + 1)
+        m.submodules.round = rounder = RoundFloat(self._width + 2, self._biased_bits + 1)
         m.d.comb += [
             getattr(rounder, name).eq(getattr(stage, name))
             for name in ("sign", "biased", "significand", "infinity", "nan")

@@ -7,14 +7,12 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.arith.bits import leading_zeros, shift_right_sticky
-from hdl.layouts import float_layout
+from hdl.layouts import FloatLayout, float_layout
 
-__all__ = ["BIAS", "FP32", "FRACTION_GUARD", "SIGNIFICAND", "FixedToRaw", "Normalize", "unpack_fp32"]
+__all__ = ["FP32", "GUARDED", "FixedToRaw", "Normalize", "unpack_fp32"]
 
 FP32 = float_layout("fp32")
-SIGNIFICAND = 24  # FP32's, the hidden one included
-FRACTION_GUARD = SIGNIFICAND + 2  # a guard and a sticky bit below it are what RNE needs
-BIAS = 126  # exponent of FP32's lowest binade, negated: biased = exponent + 126
+GUARDED = 2  # a guard and a sticky bit below the significand are what RNE needs
 
 
 def unpack_fp32(m: Module, word: data.View, *, name: str) -> SimpleNamespace:
@@ -69,15 +67,15 @@ class Normalize(wiring.Component):
 class FixedToRaw(wiring.Component):
     """magnitude * 2^exponent to a raw number with guard and sticky bits kept.
 
-    `exponents` is the range `exponent` can take. The significand has max(width, 26) bits: 26 so that a value below
-    FP32's lowest binade, shifted right to reach it, still has its 24 bits, a guard and a sticky.
+    `exponents` is the range `exponent` can take. The significand has at least the precision of `target`, a guard and a
+    sticky bit, so that a value shifted right to reach the lowest binade keeps what its rounding needs.
     """
 
-    def __init__(self, width: int, exponents: range) -> None:
+    def __init__(self, width: int, exponents: range, target: FloatLayout = FP32) -> None:
         self._width, self._exponents = width, exponents
-        self.significand_bits = max(width, FRACTION_GUARD)
-        # The top bit of the magnitude weighs 2^(exponent + width - 1).
-        self._offset = width - 1 + BIAS
+        self.significand_bits = max(width, target.significand_bits + GUARDED)
+        # The top bit of the magnitude weighs 2^(exponent + width - 1); biased counts from the lowest binade.
+        self._offset = width - 1 + target.bias - 1
         self.biased_bits = max((exponents[-1] + self._offset).bit_length(), 1)
         super().__init__(
             {

@@ -1,24 +1,23 @@
-"""The one rounder: raw number to FP32, to nearest, ties to even."""
+"""The one rounder: raw number to a float, to nearest, ties to even."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.float.raw import FP32, SIGNIFICAND
+from hdl.float.raw import FP32
+from hdl.layouts import FloatLayout
 
-__all__ = ["CANONICAL_NAN", "RoundFP32"]
-
-CANONICAL_NAN = 0x7FC00000
-_INFINITY = 0x7F800000
+__all__ = ["RoundFloat"]
 
 
-class RoundFP32(wiring.Component):
-    """Raw number to FP32 with one RNE: gradual underflow, overflow to infinity, NaN always 0x7FC00000.
+class RoundFloat(wiring.Component):
+    """Raw number to FP32 (or `target`) with one RNE: gradual underflow, overflow to infinity, one canonical NaN.
 
     The result of a zero significand is a zero of the given sign. Combinational.
     """
 
-    def __init__(self, significand_bits: int, biased_bits: int) -> None:
+    def __init__(self, significand_bits: int, biased_bits: int, target: FloatLayout = FP32) -> None:
+        self._target = target
         super().__init__(
             {
                 "sign": In(1),
@@ -26,29 +25,30 @@ class RoundFP32(wiring.Component):
                 "significand": In(significand_bits),
                 "infinity": In(1),
                 "nan": In(1),
-                "value": Out(FP32),
+                "value": Out(target),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        kept = self.significand[-SIGNIFICAND:]
-        dropped = self.significand[:-SIGNIFICAND]
+        target = self._target
+        kept = self.significand[-target.significand_bits :]
+        dropped = self.significand[: -target.significand_bits]
         normal = kept[-1]
         round_up = Signal()
         m.d.comb += round_up.eq(dropped[-1] & (dropped[:-1].any() | kept[0]))
 
         # The top bit of `kept` adds 1 to the exponent field: a normal number gets biased + 1, a subnormal 0, and a
-        # carry out of the fraction moves into the next binade, into the normals, or from FP32's maximum to infinity.
-        packed = Signal(8 + SIGNIFICAND - 1)  # a normal number that overflows is replaced below
-        field = Mux(normal, self.biased[:8], 0)
-        m.d.comb += packed.eq(Cat(Const(0, SIGNIFICAND - 1), field) + kept + round_up)
-        # biased = 253 is FP32's top binade.
-        overflow = normal & (self.biased > 253)
+        # carry out of the fraction moves into the next binade, into the normals, or from the maximum to infinity.
+        packed = Signal(target.size - 1)  # a normal number that overflows is replaced below
+        field = Mux(normal, self.biased[: target.exponent_bits], 0)
+        m.d.comb += packed.eq(Cat(Const(0, target.fraction_bits), field) + kept + round_up)
+        # The top binade's field is all ones but the last, and `biased` one less.
+        overflow = normal & (self.biased > (1 << target.exponent_bits) - 3)
 
-        magnitude = Signal(31)
+        magnitude = Signal(target.size - 1)
         m.d.comb += [
-            magnitude.eq(Mux(self.infinity | overflow, _INFINITY, packed)),
-            self.value.eq(Mux(self.nan, CANONICAL_NAN, Cat(magnitude, self.sign))),
+            magnitude.eq(Mux(self.infinity | overflow, target.infinity, packed)),
+            self.value.eq(Mux(self.nan, target.nan, Cat(magnitude, self.sign))),
         ]
         return m

@@ -1,4 +1,4 @@
-"""Converter from blocks to FP32."""
+"""Converter from blocks to scalar floats."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -7,10 +7,10 @@ from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.config import BlockUnitConfig, describe_format, integer, power_of_two_scale, whole_lanes
-from hdl.float.raw import FP32, FixedToRaw
-from hdl.float.round import RoundFP32
-from hdl.layouts import block_layout, elements
+from hdl.config import BlockUnitConfig, describe_format, integer, named, power_of_two_scale, whole_lanes
+from hdl.float.raw import FixedToRaw
+from hdl.float.round import RoundFloat
+from hdl.layouts import FLOATS, FloatLayout, block_layout, elements, float_layout
 from hdl.stream import OutputBuffer, Pipeline
 from hdl.units.block_sum import shared_exponent
 from hdl.units.factors import Factor, decode_element
@@ -24,8 +24,11 @@ class DequantizeConfig(BlockUnitConfig):
     """Options of the block-to-float converter."""
 
     unit: ClassVar[str] = "dequantize"
+    aliases: ClassVar[dict[str, str]] = {"--from": "format"}
 
     lanes: int = integer(None, range(1, 1025), "values per cycle, a divisor of the block; all by default", token="l{}")
+
+    target: str = named("fp32", tuple(FLOATS), "type of the values that go out", token="to_{}")
 
     def derived(self, option: str) -> object:
         """The whole block leaves in one transfer."""
@@ -38,7 +41,13 @@ class DequantizeConfig(BlockUnitConfig):
     def describe(self) -> str:
         """Format, lanes in one line."""
         pace = "a block" if self.lanes == self.operand.block else f"{self.lanes} value(s)"
-        return f"{describe_format(self.operand)}; to FP32, {pace} a cycle, {self.pipeline} pipeline stage(s)"
+        target = self.target.upper()
+        return f"{describe_format(self.operand)}; to {target}, {pace} a cycle, {self.pipeline} pipeline stage(s)"
+
+    @property
+    def value_layout(self) -> FloatLayout:
+        """Layout of one value."""
+        return float_layout(self.target)
 
     @property
     def beats(self) -> int:
@@ -47,20 +56,23 @@ class DequantizeConfig(BlockUnitConfig):
 
 
 class Dequantize(StreamUnit[DequantizeConfig]):
-    """A packed block in, its values in FP32 out, `lanes` per transfer in order; a poisoned block gives NaNs.
+    """A packed block in, its values in FP32, BF16 or FP16 out, `lanes` per transfer; a poisoned block gives NaNs.
 
     Latency pipeline + 1 cycles to the first values, one more where a block leaves in several transfers; then one
-    transfer a cycle. Rounding: RNE, and only where a value is subnormal in FP32 (formats.md 0.6).
+    transfer a cycle. Rounding: one RNE, in FP32 only for values that are subnormal there (formats.md 0.6).
     """
 
-    rounding = ("FP32, RNE: values below FP32's normal range; all others are exact or overflow",)
-
     def __init__(self, config: DequantizeConfig) -> None:
-        self._out = data.StructLayout({"value": data.ArrayLayout(FP32, config.lanes)})
+        self._out = data.StructLayout({"value": data.ArrayLayout(config.value_layout, config.lanes)})
         super().__init__(
             config,
             {"i": In(stream.Signature(block_layout(config.operand))), "o": Out(stream.Signature(self._out))},
         )
+
+    @property
+    def rounding_points(self) -> list[str]:
+        """One: the values, most of which are exact."""
+        return [f"{self.config.target.upper()}, RNE: each value whose significand or exponent does not fit"]
 
     @property
     def latency(self) -> int:
@@ -103,7 +115,9 @@ class Dequantize(StreamUnit[DequantizeConfig]):
             nan=[poison | _or_never(factor.nan) for factor, _ in lanes],
         )
         for k, (_, raw) in enumerate(lanes):
-            m.submodules[f"round_{k}"] = rounder = RoundFP32(raw.significand_bits, raw.biased_bits)
+            m.submodules[f"round_{k}"] = rounder = RoundFloat(
+                raw.significand_bits, raw.biased_bits, self.config.value_layout
+            )
             m.d.comb += [getattr(rounder, name).eq(values[k]) for name, values in vars(stage).items()]
             m.d.comb += buffer.i.p.value[k].eq(rounder.value)
         m.d.comb += buffer.i.valid.eq(pipe.valid)
@@ -114,7 +128,7 @@ class Dequantize(StreamUnit[DequantizeConfig]):
         fmt = self.config.operand
         most = fmt.max_microexponent + (1 << fmt.element.exponent_bits) - 1
         reach = range(fmt.scale.lowest + fmt.unit_exponent, fmt.scale.highest + 1 + fmt.unit_exponent + most + 1)
-        m.submodules[f"to_raw_{lane}"] = to_raw = FixedToRaw(len(factor.magnitude), reach)
+        m.submodules[f"to_raw_{lane}"] = to_raw = FixedToRaw(len(factor.magnitude), reach, self.config.value_layout)
         m.d.comb += [to_raw.magnitude.eq(factor.magnitude), to_raw.exponent.eq(exponent)]
         return to_raw
 

@@ -22,8 +22,8 @@ from hdl.config import (
     same_pairs,
 )
 from hdl.float.accumulate import Accumulate
-from hdl.float.raw import FP32, FRACTION_GUARD, SIGNIFICAND, FixedToRaw, unpack_fp32
-from hdl.float.round import RoundFP32
+from hdl.float.raw import FP32, GUARDED, FixedToRaw, unpack_fp32
+from hdl.float.round import RoundFloat
 from hdl.layouts import block_layout
 from hdl.stream import OutputBuffer, Pipeline
 from hdl.units.block_sum import block_sum, shared_exponent, sum_exponents, sum_shape
@@ -131,9 +131,9 @@ class Dot(StreamUnit[DotConfig]):
         formats = (self.config.operand, self.config.operand_b)
         (a_exponent, a_poison), (b_exponent, b_poison) = map(shared_exponent, (a, b), formats)
         marks = {"first": self.i.p.first, "last": self.i.p.last} if accumulating else {}
-        total, along = block_sum(
-            m, pipe, formats, a, b, exponent=a_exponent + b_exponent, poison=a_poison | b_poison, **marks
-        )
+        exponent = Signal(Shape.cast(self._exponents), name="lsb_exponent")
+        m.d.comb += exponent.eq(a_exponent + b_exponent)
+        total, along = block_sum(m, pipe, formats, a, b, exponent=exponent, poison=a_poison | b_poison, **marks)
         along["poison"] |= along.pop("nan")
         stage = pipe.cut("sum", total=total, **along)
         if self.config.result == "fixed":
@@ -144,22 +144,21 @@ class Dot(StreamUnit[DotConfig]):
 
     def _give_fixed(self, m: Module, pipe: Pipeline, buffer: OutputBuffer, stage: SimpleNamespace) -> None:
         stage = pipe.cut("normalized", **vars(stage))
+        total, exponent = Signal(self._sum, name="sum"), Signal.like(stage.exponent, name="exponent")
         m.d.comb += [
-            buffer.i.p.sum.eq(Mux(stage.poison, 0, stage.total)),
-            buffer.i.p.exponent.eq(Mux(stage.poison, 0, stage.exponent)),
-            buffer.i.p.poison.eq(stage.poison),
+            total.eq(Mux(stage.poison, 0, stage.total)),
+            exponent.eq(Mux(stage.poison, 0, stage.exponent)),
+            buffer.i.payload.eq(Cat(total, exponent, stage.poison)),
             buffer.i.valid.eq(pipe.valid),
         ]
 
     def _give_fp32(self, m: Module, pipe: Pipeline, buffer: OutputBuffer, stage: SimpleNamespace) -> None:
         magnitude = Signal(self._sum.width - 1)  # |sum| fits beside the sign: the sum cannot be the lowest code
-        exponent = Signal(Shape.cast(self._exponents))
         m.submodules.to_raw = to_raw = FixedToRaw(len(magnitude), self._exponents)
         m.d.comb += [
             magnitude.eq(Mux(stage.total < 0, -stage.total, stage.total)),
-            exponent.eq(stage.exponent),
             to_raw.magnitude.eq(magnitude),
-            to_raw.exponent.eq(exponent),
+            to_raw.exponent.eq(stage.exponent),
         ]
         marks = {name: getattr(stage, name) for name in ("first", "last") if hasattr(stage, name)}
         stage = pipe.cut(
@@ -175,7 +174,7 @@ class Dot(StreamUnit[DotConfig]):
             self._accumulate(m, pipe, buffer, **vars(pipe.cut("addend", **vars(stage))))
             return
 
-        m.submodules.round = rounder = RoundFP32(to_raw.significand_bits, to_raw.biased_bits)
+        m.submodules.round = rounder = RoundFloat(to_raw.significand_bits, to_raw.biased_bits)
         m.d.comb += [
             getattr(rounder, k).eq(getattr(stage, k)) for k in ("sign", "biased", "significand", "infinity", "nan")
         ]
@@ -184,7 +183,7 @@ class Dot(StreamUnit[DotConfig]):
             return
         stage = pipe.cut("addend", value=rounder.value, first=stage.first, last=stage.last)
         addend = vars(unpack_fp32(m, stage.value, name="addend"))
-        addend["significand"] = Cat(Const(0, FRACTION_GUARD - SIGNIFICAND), addend["significand"])
+        addend["significand"] = Cat(Const(0, GUARDED), addend["significand"])
         self._accumulate(m, pipe, buffer, first=stage.first, last=stage.last, **addend)
 
     def _accumulate(self, m: Module, pipe: Pipeline, buffer: OutputBuffer, **addend: Value) -> None:

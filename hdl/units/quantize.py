@@ -33,6 +33,7 @@ class QuantizeConfig(BlockUnitConfig):
     """Options of the float-to-block converter."""
 
     unit: ClassVar[str] = "quantize"
+    aliases: ClassVar[dict[str, str]] = {"--to": "format"}
 
     source: str = named("fp32", tuple(FLOATS), "type of the values that come in")
     rounding: str = named("rne", tuple(Rounding), "rounding of the mantissas")

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.catalog import get_format
 from golden.formats import BlockFormat, Rounding, ScaleRule
-from hdl.config import BlockUnitConfig, ConfigError, block_format, integer, named, same_block
+from hdl.config import BlockUnitConfig, ConfigError, block_format, integer, named, power_of_two_scale
 from hdl.layouts import block_layout
 from hdl.units.dot import Dot, DotConfig
 from hdl.units.quantize import Quantize, QuantizeConfig
@@ -36,7 +36,10 @@ class TileConfig(BlockUnitConfig):
     seed: int = integer(0x9E3779B9, range(1 << 32), "of the xorshift generator", token="seed{:08x}")
 
     def validate(self) -> None:
-        same_block(self, "format_b")
+        self.dot()  # its rules hold here
+        power_of_two_scale(self, "to")
+        if self.result.microexponents:
+            raise ConfigError("to", self.to, "a format without microexponents: results come one by one")
         if self.rounding != Rounding.SR:
             for option in ("random_bits", "seed"):
                 if getattr(self, option) != self.default_of(option):

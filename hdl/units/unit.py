@@ -1,6 +1,6 @@
 """What every unit has in common: a configuration, stream ports, and the facts its manifest states."""
 
-from typing import ClassVar, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from amaranth.lib import wiring
 
@@ -18,7 +18,6 @@ class StreamUnit(wiring.Component, Generic[Config]):
     input_transfers, cycles: with neither side stalling, that many transfers enter in that many cycles.
     """
 
-    rounding: ClassVar[tuple[str, ...]] = ()
     _MustUse__silence = True  # a unit made for its facts alone (--list) is no forgotten submodule
 
     def __init__(self, config: Config, signature: dict) -> None:
@@ -38,7 +37,7 @@ class StreamUnit(wiring.Component, Generic[Config]):
     @property
     def rounding_points(self) -> list[str]:
         """Every place where bits are lost, in order."""
-        return list(self.rounding)
+        return []
 
     @property
     def critical_path(self) -> str:

@@ -9,7 +9,7 @@ from hdl.arith.bits import leading_zeros, shift_right, shift_right_sticky
 from hdl.arith.xorshift import XorshiftLanes
 from hdl.float.accumulate import Accumulate
 from hdl.float.raw import FP32, FixedToRaw, unpack_fp32
-from hdl.float.round import RoundFP32
+from hdl.float.round import RoundFloat
 
 
 def evaluate(m, inputs, output, rows):
@@ -62,7 +62,7 @@ def test_fixed_point_to_fp32_is_one_correct_rounding():
     width, exponents = 30, range(-190, 130)
     m = Module()
     m.submodules.raw = raw = FixedToRaw(width, exponents)
-    m.submodules.round = rounder = RoundFP32(raw.significand_bits, raw.biased_bits)
+    m.submodules.round = rounder = RoundFloat(raw.significand_bits, raw.biased_bits)
     m.d.comb += [rounder.significand.eq(raw.significand), rounder.biased.eq(raw.biased)]
     rng = np.random.default_rng(1)
     rows = [(0, 0), (1, -150), (3, -150), (3, -151), (1, -149), ((1 << 25) - 1, -150), ((1 << 30) - 1, 98)]
