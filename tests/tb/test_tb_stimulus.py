@@ -14,6 +14,7 @@ from tb.stimulus import corner_batch, random_batch
 from tb.testpoints import Need, Point, judge
 
 SEEDS = (11, 12, 13)
+BLOCK_UNITS = [config for config in configurations() if isinstance(config, BlockUnitConfig)]
 
 
 def corners(config, seed):
@@ -39,7 +40,7 @@ def test_same_seed_same_batch_other_seed_another():
     assert any((first[name] != other[name]).any() for name in first)
 
 
-@pytest.mark.parametrize("config", configurations(), ids=lambda c: c.name)
+@pytest.mark.parametrize("config", BLOCK_UNITS, ids=lambda c: c.name)
 def test_random_batches_fill_whole_blocks_and_turns(config):
     plain = config.to_dict()
     batch = random_batch(plain, 7, np.random.default_rng(5))
@@ -71,7 +72,7 @@ def test_a_wrong_claim_of_unreachability_is_named():
 
 
 def test_the_regression_list_keeps_its_promises():
-    listed = [config for config in configurations() if isinstance(config, BlockUnitConfig)]
+    listed = BLOCK_UNITS
     shapes = {shape(config) for config in listed}
     assert len(shapes) <= 24
     for wanted, place in (((2, 3, 4, 5, 6, 8, 12), 0), ((1, 3, 16, 25, 64, 256, 576), 1)):
