@@ -12,7 +12,7 @@ from pathlib import Path
 from hdl.cli import Parser, UsageError
 from hdl.yosys import Engine, ToolMissing, YosysError, find_engine
 from tb.formal.proof import Outcome, Proof, run_proof
-from tb.formal.registry import PROOFS, select
+from tb.formal.registry import select
 from tb.formal.report import markdown, table, to_json
 
 __all__ = ["main"]
@@ -66,6 +66,7 @@ def _run(options: Namespace, words: list[str]) -> int:
         for proof in proofs:
             print(f"{proof.name}: {proof.claim} ({proof.method.words})")
         return 0
+    page = _Page(options.docs) if options.docs else None
     engine = find_engine()
     outcomes = [_prove(proof, engine, options, f"[{k}/{len(proofs)}]") for k, proof in enumerate(proofs, 1)]
     if options.json != "-":
@@ -73,14 +74,24 @@ def _run(options: Namespace, words: list[str]) -> int:
     if options.json:
         command = " ".join(["python -m tb.formal", *(Path(word).name for word in words)])
         _write(options.json, to_json(outcomes, command, engine))
-    if options.docs:
-        page = Path(options.docs).read_text()
-        head, begun, rest = page.partition(_BEGIN)
-        _, ended, tail = rest.partition(_END)
-        if not (begun and ended):
-            raise UsageError(f"--docs {options.docs}: no table between {_BEGIN.strip()} and {_END.strip()}")
-        _write(options.docs, head + begun + markdown(PROOFS.values(), outcomes) + ended + tail)
+    if page:
+        page.renew(markdown(outcomes))
     return 0 if all(outcome.holds for outcome in outcomes) else 1
+
+
+class _Page:
+    """A Markdown file with a place for the table; read before the proofs run, so that a wrong name costs no minutes."""
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path)
+        self._head, begun, rest = self._path.read_text().partition(_BEGIN)
+        _, ended, self._tail = rest.partition(_END)
+        if not (begun and ended):
+            raise UsageError(f"--docs {path}: no table between {_BEGIN.strip()} and {_END.strip()}")
+
+    def renew(self, table: str) -> None:
+        """Put `table` in its place."""
+        self._path.write_text(self._head + _BEGIN + table + _END + self._tail)
 
 
 def _prove(proof: Proof, engine: Engine, options: Namespace, place: str) -> Outcome:

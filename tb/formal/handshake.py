@@ -19,11 +19,11 @@ __all__ = ["Subject", "handshake_proofs"]
 class Subject:
     """A unit and the pace that is claimed of it.
 
-    While outputs are taken: `group` transfers on stream `into` (if `marked`, of those whose payload says `last`) complete
-    a result, which stream `out` gives `latency` cycles later; `into` is refused for at most `refusals` cycles in a row
-    if the other inputs are offered; `out` idles for at most `idle` if all are, cycles in which a `draining` unit takes
-    from `into` not counted. None: no such claim. Progress is proved by induction, or unrolled from reset as far as
-    `bound` says.
+    While outputs are taken: `group` transfers on stream `into` (if `marked`, of those whose payload says `last`)
+    complete a result, which stream `out` gives `latency` cycles later; `into` is refused for at most `refusals` cycles
+    in a row if the other inputs are offered; `out` idles for at most `idle` if all are, cycles in which a `draining`
+    unit takes from `into` not counted. None: no such claim. Progress is proved by induction, or unrolled from reset as
+    far as `bound` says.
     """
 
     name: str

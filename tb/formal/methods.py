@@ -34,9 +34,10 @@ class Method(Protocol):
         """What the log says."""
 
 
-# Power-up values go: only reset may define a register. Memories become registers, checks become solver goals.
+# Power-up values go: only reset may define a register, so no pass may choose one (-noff). Memories become registers,
+# checks the solver's goals, and whatever is left undefined becomes free.
 _READ = ["read_rtlil proof.il", "setattr -unset init */w:*", "delete */t:$meminit*", f"prep -top {TOP} -flatten"]
-_LOWER = ["memory_map", "async2sync", "chformal -lower", "opt -full"]
+_LOWER = ["memory_map", "async2sync", "chformal -lower", "opt -full -noff", "setundef -undriven -anyseq"]
 
 
 def _sat(options: str, timeout: float, wave: str | None) -> list[str]:

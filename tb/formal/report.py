@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hdl.yosys import Engine
-from tb.formal.proof import Outcome, Proof
+from tb.formal.proof import Outcome
 
 __all__ = ["markdown", "table", "to_json"]
 
@@ -71,13 +71,11 @@ def _provenance(command: str, engine: Engine) -> dict[str, Any]:
     }
 
 
-def markdown(proofs: Iterable[Proof], outcomes: Iterable[Outcome] = ()) -> str:
-    """The table of docs/formal.md; the last column is empty without outcomes."""
-    seconds = {outcome.proof.name: f"{outcome.seconds:.1f}" for outcome in outcomes}
+def markdown(outcomes: Iterable[Outcome]) -> str:
+    """The table of docs/formal.md."""
     lines = ["| proof | claim | method | planted bugs | s |", "|---|---|---|---|---|"]
-    lines += [
-        f"| {proof.name} | {proof.claim} | {proof.method.words} | {', '.join(proof.bugs)} "
-        f"| {seconds.get(proof.name, '')} |"
-        for proof in proofs
-    ]
+    for outcome in outcomes:
+        proof = outcome.proof
+        bugs = ", ".join(proof.bugs)
+        lines.append(f"| {proof.name} | {proof.claim} | {proof.method.words} | {bugs} | {outcome.seconds:.1f} |")
     return "\n".join(lines) + "\n"
