@@ -116,7 +116,7 @@ def _replace(path: Path, text: str) -> None:
 def _tell(options: Namespace, config: UnitConfig, engine: str, where: str) -> None:
     flags = config.command().removeprefix("python -m hdl.generate ")
     print(f"{config.name} {where}: {config.describe()}", file=sys.stderr)
-    print(f"simulate: python -m tb {flags}    price: python -m synth {flags}", file=sys.stderr)
+    print(f"simulate: python -m tb.simulate {flags}    price: python -m synth {flags}", file=sys.stderr)
     if options.verbose:
         print(f"{engine}; config {json.dumps(config.to_dict())}", file=sys.stderr)
 

@@ -91,8 +91,13 @@ def emitted(config: UnitConfig) -> tuple[str, dict[str, Any]]:
     return (entry / "unit.v").read_text(encoding="utf-8"), json.loads((entry / "unit.json").read_text(encoding="utf-8"))
 
 
-def run_unit(verilog: str, manifest: Mapping[str, Any], settings: Settings, rerun: str) -> Outcome:
-    """Check Verilog against the golden model that its manifest names. `rerun` is the command that does this again."""
+def run_unit(
+    verilog: str, manifest: Mapping[str, Any], settings: Settings, rerun: str, *, seed_flag: str = "--seed"
+) -> Outcome:
+    """Check Verilog against the golden model that its manifest names.
+
+    `rerun` is the command that does this again, `seed_flag` how it calls the seed.
+    """
     unit = Manifest.from_dict(manifest)
     module = "tb.cocotb_gecko" if unit.unit in GECKO_MODELS else "tb.cocotb_tests"
     model = build.build_cocotb(verilog, unit, waves=settings.waves is not None)
@@ -110,7 +115,7 @@ def run_unit(verilog: str, manifest: Mapping[str, Any], settings: Settings, reru
                 "seed": settings.seed,
                 "initial_seed": initial_seed,
                 "vectors": settings.vectors,
-                "rerun": f"{rerun} --seed {settings.seed} --initial-seed {initial_seed} --vectors {settings.vectors}",
+                "rerun": f"{rerun} {seed_flag} {settings.seed} --initial-seed {initial_seed} --vectors {settings.vectors}",
             },
             waves=_waves(settings, f"{unit.top}_{initial_seed}.vcd"),
         )

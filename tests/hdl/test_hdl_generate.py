@@ -34,7 +34,7 @@ def test_default_goes_to_stdout_and_says_what_it_is_in_stderr(capsys):
     assert out.startswith("// dot_bfp_m4_b64: BFP4: sign + 3 magnitude bits, 10-bit shared exponent, block 64;")
     assert "\nmodule dot_bfp_m4_b64(" in out
     assert "BFP4: sign + 3 magnitude bits, 10-bit shared exponent, block 64" in err
-    assert "simulate: python -m tb --unit dot --format bfp4x64" in err
+    assert "simulate: python -m tb.simulate --unit dot --format bfp4x64" in err
 
 
 def test_same_bytes_under_any_hash_seed_and_folder(tmp_path):
