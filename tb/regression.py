@@ -115,7 +115,8 @@ def run_unit(
                 "seed": settings.seed,
                 "initial_seed": initial_seed,
                 "vectors": settings.vectors,
-                "rerun": f"{rerun} {seed_flag} {settings.seed} --initial-seed {initial_seed} --vectors {settings.vectors}",
+                "rerun": f"{rerun} {seed_flag} {settings.seed} --initial-seed {initial_seed} "
+                f"--vectors {settings.vectors}",
             },
             waves=_waves(settings, f"{unit.top}_{initial_seed}.vcd"),
         )
