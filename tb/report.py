@@ -65,11 +65,12 @@ def progress_line(number: int, total: int, outcome: Outcome) -> str:
     """One configuration in one line."""
     hit = sum(isinstance(times, int) and times > 0 for times in outcome.testpoints.values())
     spared = sum(isinstance(times, str) for times in outcome.testpoints.values())
+    points = f", {hit} of {len(outcome.testpoints) - spared} points" if outcome.testpoints else ""
+    points += f" ({spared} out of reach)" if spared else ""
     build = f"built in {outcome.build_seconds:.1f} s" if outcome.built else "cached"
     return (
         f"[{number:{len(str(total))}}/{total}] {'pass' if outcome.passed else 'FAIL'}  {outcome.name}: "
-        f"{outcome.vectors:,} vectors, {hit} of {len(outcome.testpoints) - spared} points"
-        f"{f' ({spared} out of reach)' if spared else ''}, {build}, ran {outcome.run_seconds:.1f} s"
+        f"{outcome.vectors:,} vectors{points}, {build}, ran {outcome.run_seconds:.1f} s"
     )
 
 
