@@ -98,7 +98,11 @@ def _run(words: Sequence[str]) -> int:
         own.json.write_text(json.dumps(document(_command(own, unit_words), engine, records), indent=1) + "\n")
     if own.csv:
         own.csv.write_text(csv_text(records))
-    return 3 if any(status != "ok" for record in records for status in record["status"].values()) else 0
+    return 3 if _missing(records) else 0
+
+
+def _missing(records: list[dict[str, Any]]) -> bool:
+    return any(status != "ok" for record in records for status in record["status"].values())
 
 
 def _combinations(words: Sequence[str]) -> Any:

@@ -13,7 +13,7 @@ from hdl.yosys import Engine
 from synth.cells import FLIP_FLOP, TRANSISTORS_PER_FLIP_FLOP, flip_flops, gate_equivalents
 from synth.targets import Target
 
-__all__ = ["Synthesis", "synthesise"]
+__all__ = ["Synthesis", "cells_by_module", "synthesise"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def synthesise(unit: Emitted, target: Target, engine: Engine, *, timeout: float 
         (folder / "unit.v").write_text(unit.verilog)
         (folder / "models.v").write_text(target.model_text)
         engine.run([line.replace("{top}", unit.name) for line in target.script], folder, timeout=timeout)
-        modules = _cells_by_module(json.loads((folder / "stat.json").read_text()))
+        modules = cells_by_module(json.loads((folder / "stat.json").read_text()))
         path = (folder / "path.txt").read_text() if not target.is_fpga else ""
         netlist = (folder / "netlist.v").read_text()
     top = modules[unit.name]
@@ -47,7 +47,7 @@ def synthesise(unit: Emitted, target: Target, engine: Engine, *, timeout: float 
     return Synthesis(figures, netlist, round(time.monotonic() - start, 1))
 
 
-def _cells_by_module(stat: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def cells_by_module(stat: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Own cells by type of each module, and own "transistors" where estimated: those of submodules taken out."""
     modules = {name.removeprefix("\\"): facts for name, facts in stat["modules"].items()}
     found: dict[str, dict[str, Any]] = {}

@@ -49,7 +49,7 @@ class Target:
 
     @property
     def script(self) -> tuple[str, ...]:
-        """All commands, from unit.v to stat.json, path.txt (longest path, gates only) and netlist.v, the flat netlist."""
+        """All commands, from unit.v to stat.json, path.txt (longest path, gates only), netlist.v (flat)."""
         return (
             "read_verilog unit.v",
             "hierarchy -check -top {top}",
@@ -57,7 +57,7 @@ class Target:
             "delete */t:$scopeinfo",
             *(_FPGA_END if self.is_fpga else _CMOS_END),
             "flatten",
-            "opt_clean -purge",
+            "opt_clean",
             "setattr -unset init */w:*",
             "write_verilog -noattr netlist.v",
         )
@@ -95,12 +95,12 @@ TARGETS: Mapping[str, Target] = {
         Target(
             name="cmos",
             summary="generic gates, flattened; estimated transistors, gate equivalents and depth",
-            commands=("synth -flatten -noabc -top {top}", _FLIP_FLOPS, "opt_clean", _ABC, "opt_clean -purge"),
+            commands=("synth -flatten -noabc -top {top}", _FLIP_FLOPS, "opt_clean", _ABC, "opt_clean"),
         ),
         Target(
             name="submodules",
             summary="generic gates with module borders kept: the breakdown",
-            commands=("synth -noabc -top {top}", _FLIP_FLOPS, "opt_clean", _ABC, "opt_clean -purge"),
+            commands=("synth -noabc -top {top}", _FLIP_FLOPS, "opt_clean", _ABC, "opt_clean"),
         ),
         Target(
             name="ice40",
