@@ -270,11 +270,22 @@ def test_equals_scaled_casts_of_ml_dtypes(name):
     assert np.array_equal(q.dequantize(), (expected.astype(np.float64) * scales).astype(np.float32))
 
 
+def maxima_at_ties(amax, rows):
+    """Block maxima (n) whose scale falls on a tie of E4M3 or a few FP32 units beside it; the tensor's stays amax."""
+    codes = np.arange(0x30, 0x7E, dtype=np.uint8)
+    ties = sum(to_float32(c, ELEMENTS["e4m3"]).astype(np.float64) for c in (codes, codes + np.uint8(1))) / 2
+    wanted = np.resize(ties, len(rows)) * (float(amax) / 2688) * 6
+    units = np.spacing(wanted.astype(np.float32)) * (np.arange(len(rows)) // len(ties) % 7 - 3)
+    rows[:, 1:] *= 2.0**-14
+    return np.maximum((wanted + units).astype(np.float32), np.abs(rows[:, 1:]).max(axis=1))
+
+
 def test_nvfp4_equals_transformer_engine_in_float32():
     """formats.md 4's order of operations once more, in NumPy float32 and casts of ml_dtypes, on 160,000 elements."""
     rng = np.random.default_rng(4)
     for magnitude in (1.0, 1e-30, 1e30, 1e-42):
         x = (rng.standard_normal((2500, 16)) * 2.0 ** rng.integers(-12, 1, (2500, 1)) * magnitude).astype(np.float32)
+        x[:1000, 0] = maxima_at_ties(np.abs(x).max(), x[:1000].astype(np.float64))
         one, largest = np.float32(1), np.finfo(np.float32).max
         with np.errstate(all="ignore"):
             encode = min(np.float32(2688) / np.abs(x).max(), largest)
