@@ -1,15 +1,18 @@
-"""The exact integer sum of a block's products, by operators: the readable reference architecture."""
+"""The exact integer sums of blocks' products, by operators: the readable reference architecture."""
+
+from typing import Any
 
 from amaranth.hdl import Module, Shape, Signal, Value, signed
 from amaranth.lib import data
 
 from golden.formats import BlockFormat, ElementEncoding
+from hdl.arith.bits import reduce_tree
 from hdl.layouts import elements
 from hdl.stream import Pipeline
 from hdl.units.factors import decode_element, signed_product
 from hdl.units.specials import find_specials
 
-__all__ = ["block_sum", "shared_exponent", "sum_exponents", "sum_shape"]
+__all__ = ["block_sums", "shared_exponent", "sum_exponents", "sum_shape"]
 
 
 def sum_shape(a: BlockFormat, b: BlockFormat) -> Shape:
@@ -39,39 +42,62 @@ def shared_exponent(block: data.View, fmt: BlockFormat) -> tuple[Value, Value]:
     ) + fmt.scale.bias
 
 
-def block_sum(
-    m: Module, pipe: Pipeline, formats: tuple[BlockFormat, BlockFormat], a: data.View, b: data.View, **along: Value
-) -> tuple[Value, dict[str, Value]]:
-    """Sum of the products of two blocks' elements, in units of their LSBs, with cuts "products" and "half_sums" inside.
+def block_sums(
+    m: Module,
+    pipe: Pipeline,
+    formats: tuple[BlockFormat, BlockFormat],
+    pairs: list[tuple[data.View, data.View]],
+    **along: Any,
+) -> tuple[list[Value], dict[str, Any]]:
+    """For each pair of blocks the sum of its elements' products, in units of their LSBs.
 
-    Flags `nan`, `infinity`, `infinity_sign` of special elements come beside it; `along` are values that travel through
-    the same cuts.
+    Cuts "products" and "half_sums" lie inside; `along` are values that travel through the same cuts. Flags `nan`,
+    `infinity`, `infinity_sign` of special elements come beside them.
     """
-    factors = [
-        [decode_element(m, element, fmt.element, name=f"{name}_{k}") for k, element in enumerate(elements(block, fmt))]
-        for name, block, fmt in (("a", a, formats[0]), ("b", b, formats[1]))
-    ]
     bits = (formats[0].element.largest_code_integer * formats[1].element.largest_code_integer).bit_length()
-    products = [signed_product(m, x, y, bits, name=str(k)) for k, (x, y) in enumerate(zip(*factors, strict=True))]
-    along |= find_specials(m, *factors)
-    shifts = [
-        [fmt.max_microexponent - t for t in block.microexponent]
-        for block, fmt in zip((a, b), formats, strict=True)
-        if fmt.microexponents
-    ]
-    stage = pipe.cut("products", terms=products, shifts=shifts, **along)
+    products, shifts, flags = [], [], []
+    for number, pair in enumerate(pairs):
+        prefix = f"{number}_" if len(pairs) > 1 else ""
+        a, b = (
+            [
+                decode_element(m, element, fmt.element, name=f"{name}_{prefix}{k}")
+                for k, element in enumerate(elements(block, fmt))
+            ]
+            for name, block, fmt in zip("ab", pair, formats, strict=True)
+        )
+        names = [f"{prefix}{k}" for k in range(len(a))]
+        products.append([signed_product(m, x, y, bits, name=n) for x, y, n in zip(a, b, names, strict=True)])
+        flags.append(find_specials(m, a, b))
+        shifts.append(
+            [
+                [fmt.max_microexponent - t for t in block.microexponent]
+                for block, fmt in zip(pair, formats, strict=True)
+                if fmt.microexponents
+            ]
+        )
+    stage = pipe.cut("products", terms=products, shifts=shifts, **_any_special(flags), **along)
 
     terms = stage.terms
-    if shifts:
-        terms = _shift_groups(m, terms, stage.shifts, sum(fmt.max_microexponent for fmt in formats))
-    levels = (len(terms) - 1).bit_length()
+    if shifts[0]:
+        headroom = sum(fmt.max_microexponent for fmt in formats)
+        terms = [_shift_groups(m, t, s, headroom) for t, s in zip(terms, stage.shifts, strict=True)]
+    kept = {name: value for name, value in vars(stage).items() if name not in ("terms", "shifts")}
+    levels = (len(terms[0]) - 1).bit_length()
     for level in range(levels + 1):
         if level == levels // 2:
-            stage = pipe.cut("half_sums", terms=terms, **{name: getattr(stage, name) for name in along})
+            stage = pipe.cut("half_sums", terms=terms, **kept)
             terms = stage.terms
+            kept = {name: value for name, value in vars(stage).items() if name != "terms"}
         if level < levels:
-            terms = _add_pairs(m, terms, f"sum{level}")
-    return terms[0], {name: getattr(stage, name) for name in along}
+            terms = [_add_pairs(m, t, f"sum{level}") for t in terms]
+    return [total for (total,) in terms], kept
+
+
+def _any_special(flags: list[dict[str, Value]]) -> dict[str, Value]:
+    """Of several blocks that are summed only formats without infinities are taken: their NaNs add up."""
+    if len(flags) == 1:
+        return flags[0]
+    return flags[0] | {"nan": reduce_tree(lambda a, b: a | b, [flag["nan"] for flag in flags])}
 
 
 def _shift_groups(m: Module, terms: list[Signal], shifts: list[list[Value]], most: int) -> list[Signal]:

@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.catalog import get_format
 from golden.formats import BlockFormat, Specials
+from hdl.arith.bits import reduce_tree
 from hdl.config import (
     BlockUnitConfig,
     ConfigError,
@@ -26,7 +27,8 @@ from hdl.float.raw import FP32, GUARDED, FixedToRaw, unpack_fp32
 from hdl.float.round import RoundFloat
 from hdl.layouts import block_layout
 from hdl.stream import OutputBuffer, Pipeline
-from hdl.units.block_sum import block_sum, shared_exponent, sum_exponents, sum_shape
+from hdl.units.block_sum import block_sums, shared_exponent, sum_exponents, sum_shape
+from hdl.units.f25 import F25_BITS, F25_ELEMENTS, align_and_add, f25_blocks, f25_exponents, fits_f25
 from hdl.units.unit import StreamUnit
 
 __all__ = ["Dot", "DotConfig"]
@@ -47,6 +49,9 @@ class DotConfig(BlockUnitConfig):
     accumulate: str = named(
         "none", ("none", "fp32", "fused"), "sum blocks between first and last marks, in FP32", token="acc_{}"
     )
+    mode: str = named(
+        "exact", ("exact", "f25"), "one block per transfer, exact; or 64 elements, reduced in 25-bit fixed point"
+    )
     contexts: int = integer(1, range(1, 9), "independent sums, interleaved; the adder gets as many stages", token="k{}")
 
     def validate(self) -> None:
@@ -58,6 +63,13 @@ class DotConfig(BlockUnitConfig):
             raise ConfigError("result", self.result, f"fp32 with --accumulate {self.accumulate}")
         if self.result == "fixed" and any(f.element.specials is Specials.IEEE for f in (self.operand, self.operand_b)):
             raise ConfigError("result", self.result, "fp32 with elements that can be infinite")
+        if self.mode == "f25" and self.result == "fixed":
+            raise ConfigError("result", self.result, "fp32 with --mode f25")
+        if self.mode == "f25":
+            for option in ("format", "format_b"):
+                if not fits_f25(get_format(getattr(self, option))):
+                    legal = f"sign-magnitude elements in blocks that divide {F25_ELEMENTS}, with --mode f25"
+                    raise ConfigError(option, getattr(self, option), legal)
         if self.accumulate == "none" and self.contexts != 1:
             raise ConfigError("contexts", self.contexts, "1 with --accumulate none")
 
@@ -86,11 +98,16 @@ class Dot(StreamUnit[DotConfig]):
     """
 
     def __init__(self, config: DotConfig) -> None:
-        operands: dict[str, object] = {"a": block_layout(config.operand), "b": block_layout(config.operand_b)}
+        operands: dict[str, Any] = {"a": block_layout(config.operand), "b": block_layout(config.operand_b)}
+        if config.mode == "f25":
+            operands = {k: data.ArrayLayout(block, f25_blocks(config.operand)) for k, block in operands.items()}
         if config.accumulate != "none":
             operands |= {"first": 1, "last": 1}
-        self._exponents = sum_exponents(config.operand, config.operand_b)
         self._sum = sum_shape(config.operand, config.operand_b)
+        self._exponents = sum_exponents(config.operand, config.operand_b)
+        if config.mode == "f25":
+            self._exponents = f25_exponents(self._exponents, self._sum.width, f25_blocks(config.operand))
+            self._sum = signed(F25_BITS)
         fixed = {"sum": self._sum, "exponent": Shape.cast(self._exponents), "poison": 1}
         self._result = data.StructLayout(fixed if config.result == "fixed" else {"value": FP32})
         super().__init__(
@@ -127,20 +144,37 @@ class Dot(StreamUnit[DotConfig]):
         cuts = (("addend",) if accumulating else ()) + ("sum", "products", "normalized", "half_sums")
         pipe = Pipeline(m, cuts=cuts, registers=self.config.pipeline, enable=buffer.i.ready, valid=self.i.valid)
 
-        a, b = self.i.p.a, self.i.p.b
         formats = (self.config.operand, self.config.operand_b)
-        (a_exponent, a_poison), (b_exponent, b_poison) = map(shared_exponent, (a, b), formats)
+        pairs = list(zip(self._blocks(self.i.p.a), self._blocks(self.i.p.b), strict=True))
+        exponents, poisons = [], []
+        for k, pair in enumerate(pairs):
+            (a_exponent, a_poison), (b_exponent, b_poison) = map(shared_exponent, pair, formats)
+            exponent = Signal(Shape.cast(sum_exponents(*formats)), name=f"lsb_exponent_{k}")
+            m.d.comb += exponent.eq(a_exponent + b_exponent)
+            exponents.append(exponent)
+            poisons.append(a_poison | b_poison)
         marks = {"first": self.i.p.first, "last": self.i.p.last} if accumulating else {}
-        exponent = Signal(Shape.cast(self._exponents), name="lsb_exponent")
-        m.d.comb += exponent.eq(a_exponent + b_exponent)
-        total, along = block_sum(m, pipe, formats, a, b, exponent=exponent, poison=a_poison | b_poison, **marks)
+        poison = reduce_tree(lambda a, b: a | b, poisons)
+        totals, along = block_sums(m, pipe, formats, pairs, exponents=exponents, poison=poison, **marks)
         along["poison"] |= along.pop("nan")
+        total, along["exponent"] = self._reduce(m, totals, along.pop("exponents"))
         stage = pipe.cut("sum", total=total, **along)
         if self.config.result == "fixed":
             self._give_fixed(m, pipe, buffer, stage)
         else:
             self._give_fp32(m, pipe, buffer, stage)
         return m
+
+    def _blocks(self, operand: data.View) -> list[data.View]:
+        """The blocks of an operand that enter in one transfer."""
+        return list(operand) if self.config.mode == "f25" else [operand]
+
+    def _reduce(self, m: Module, totals: list[Value], exponents: list[Value]) -> tuple[Value, Value]:
+        """A transfer's blocks as one sum and the exponent of its LSB."""
+        if self.config.mode == "exact":
+            return totals[0], exponents[0]
+        formats = self.config.operand, self.config.operand_b
+        return align_and_add(m, totals, exponents, sum_shape(*formats).width, sum_exponents(*formats))
 
     def _give_fixed(self, m: Module, pipe: Pipeline, buffer: OutputBuffer, stage: SimpleNamespace) -> None:
         stage = pipe.cut("normalized", **vars(stage))
