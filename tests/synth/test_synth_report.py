@@ -15,7 +15,12 @@ def record(name="dot_bfp_m4_b64", fmt="bfp4x64", unit="dot", **changes):
     fpga = {"ice40": {"luts": 77, "dsps": 0}, "xilinx-dsp": {"luts": 55, "dsps": 4}}
     targets = ("cmos", "submodules", *fpga)
     return {
-        **{"unit": unit, "name": name, "config": {"unit": unit, "format": fmt}, **FIGURES, "depth": 31, "fpga": fpga},
+        "unit": unit,
+        "name": name,
+        "config": {"unit": unit, "format": fmt},
+        **FIGURES,
+        "depth": 31,
+        "fpga": fpga,
         "by_submodule": {"top": FIGURES, "round": {**FIGURES, "transistors": 68}},
         "status": dict.fromkeys(targets, "ok"),
         "checked_by": dict.fromkeys(targets, "bulk: 100000 vectors"),
