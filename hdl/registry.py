@@ -42,7 +42,7 @@ UNITS: dict[str, Unit] = {
     for unit in (
         Unit("dot product of two blocks, exact inside; FP32, fixed point, or accumulated over blocks", DotConfig, Dot),
         Unit("FP32, BF16 or FP16 values to a block", QuantizeConfig, _quantize),
-        Unit("a block to FP32 values", DequantizeConfig, Dequantize),
+        Unit("a block to FP32, BF16 or FP16 values", DequantizeConfig, Dequantize),
         Unit("dot product, FP32 accumulation, activation, conversion of the results to a block", TileConfig, Tile),
         Unit("rows of exponents to Gecko row codes and metadata", GeckoEncoderConfig, GeckoEncoder),
         Unit("Gecko row codes and metadata to rows of exponents", GeckoDecoderConfig, GeckoDecoder),
