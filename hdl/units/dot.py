@@ -33,9 +33,10 @@ from hdl.units.unit import StreamUnit
 
 __all__ = ["Dot", "DotConfig"]
 
-_ROUND_SUM = "FP32, RNE: the exact sum of a block"
-_ROUND_ADD = "FP32, RNE: each addition of a block's FP32 result to the accumulator, in block order from +0"
-_ROUND_FUSED = "FP32, RNE: accumulator plus the exact sum of a block, once per block, in block order from +0"
+_FLOOR_F25 = "25-bit fixed point, towards minus infinity: each block's sum, aligned to the largest of its group"
+_ROUND_SUM = "FP32, RNE: the sum of a transfer's products"
+_ROUND_ADD = "FP32, RNE: each addition of such a result to the accumulator, in order from +0"
+_ROUND_FUSED = "FP32, RNE: accumulator plus the sum of a transfer's products, once per transfer, in order from +0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,8 @@ class DotConfig(BlockUnitConfig):
             "fp32": f"FP32 accumulation in block order, {self.contexts} context(s)",
             "fused": f"fused FP32 accumulation in block order, {self.contexts} context(s)",
         }[self.accumulate]
-        return f"{describe_format(self.operand)}{b}; exact dot product, {result}, {self.pipeline} pipeline stage(s)"
+        kind = "exact dot product" if self.mode == "exact" else "dot product of 64 elements, 25-bit fixed point"
+        return f"{describe_format(self.operand)}{b}; {kind}, {result}, {self.pipeline} pipeline stage(s)"
 
     @property
     def operand_b(self) -> BlockFormat:
@@ -90,9 +92,9 @@ class DotConfig(BlockUnitConfig):
 
 
 class Dot(StreamUnit[DotConfig]):
-    """Two blocks in, one result out.
+    """Two blocks in, one result out; in mode f25 two groups of blocks, of 64 elements (formats.md 2.5).
 
-    Ports: `i` with blocks `a`, `b` (and `first`, `last` when accumulating); `o` with the FP32 `value`, or with `sum`,
+    Ports: `i` with blocks `a`, `b`, or arrays of them in mode f25 (and `first`, `last` when accumulating); `o` with the FP32 `value`, or with `sum`,
     `exponent` of its LSB and `poison`. A poisoned block gives the canonical NaN, or sum 0, exponent 0, poison 1.
     Latency pipeline + contexts cycles; throughput one block a cycle. Rounding: formats.md 0.6.
     """
@@ -122,10 +124,12 @@ class Dot(StreamUnit[DotConfig]):
 
     @property
     def rounding_points(self) -> list[str]:
-        """None for a fixed-point result; else the block sum, the accumulation, or both in one."""
+        """None for a fixed-point result; else flooring (f25), the sum, the accumulation, or both in one."""
         if self.config.result == "fixed":
             return []
-        return {"none": [_ROUND_SUM], "fp32": [_ROUND_SUM, _ROUND_ADD], "fused": [_ROUND_FUSED]}[self.config.accumulate]
+        floor = [_FLOOR_F25] if self.config.mode == "f25" else []
+        steps = {"none": [_ROUND_SUM], "fp32": [_ROUND_SUM, _ROUND_ADD], "fused": [_ROUND_FUSED]}
+        return floor + steps[self.config.accumulate]
 
     @property
     def critical_path(self) -> str:
