@@ -94,8 +94,9 @@ class DotConfig(BlockUnitConfig):
 class Dot(StreamUnit[DotConfig]):
     """Two blocks in, one result out; in mode f25 two groups of blocks, of 64 elements (formats.md 2.5).
 
-    Ports: `i` with blocks `a`, `b`, or arrays of them in mode f25 (and `first`, `last` when accumulating); `o` with the FP32 `value`, or with `sum`,
-    `exponent` of its LSB and `poison`. A poisoned block gives the canonical NaN, or sum 0, exponent 0, poison 1.
+    Ports: `i` with blocks `a`, `b`, or arrays of them in mode f25 (and `first`, `last` when accumulating); `o` with the
+    FP32 `value`, or with `sum`, `exponent` of its LSB and `poison`. A poisoned block gives the canonical NaN, or sum 0,
+    exponent 0, poison 1.
     Latency pipeline + contexts cycles; throughput one block a cycle. Rounding: formats.md 0.6.
     """
 
