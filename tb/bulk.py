@@ -159,11 +159,7 @@ class Bulk:
         arguments = (i, len(i), o, len(o), patience, drain, seed, ctypes.byref(outcome))
         self._library.ng_run(self._unit, self._clock, *arguments)
         progress = "; ".join(f"{s.name}: {e.done} of {e.n}" for s, e in zip(ins + outs, [*i, *o], strict=True))
-        if outcome.status == _HANG:
-            raise BulkError(
-                f"{self.manifest.top} hangs: no transfer for {patience} cycles up to {outcome.cycles} ({progress})"
-            )
-        if outcome.status:
+        if outcome.status in (_VALID_DROPPED, _PAYLOAD_CHANGED):
             what = "withdrew valid" if outcome.status == _VALID_DROPPED else "changed its payload"
             name = outs[outcome.stream].name
             raise BulkError(
@@ -174,6 +170,10 @@ class Bulk:
                 raise BulkError(
                     f"{self.manifest.top}: stream {stream.name} gave {entry.excess} transfers too many ({progress})"
                 )
+        if outcome.status == _HANG:
+            raise BulkError(
+                f"{self.manifest.top} hangs: no transfer for {patience} cycles up to {outcome.cycles} ({progress})"
+            )
         return {s.name: buffers[s.name] for s in outs}, outcome.cycles, transfers
 
     def evaluate(self, inputs: Mapping[str, Any]) -> Batch:

@@ -1,8 +1,8 @@
 """Compares Verilog with the golden model on corners and random vectors: `python -m tb.bulk MANIFEST.json VERILOG.v`.
 
 The Verilog may be the unit itself or anything with its ports, such as a synthesised netlist. Vectors run in chunks,
-each from reset, in turn on three instances with different power-up values, every other chunk with stalls on all
-streams; the corners come first, both ways.
+each from reset, in turn under three regimes, each on an instance with other power-up values; the corners come first,
+under all of them.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ from tb.models import by_stream, completing, expected, length, rows
 from tb.stimulus import corner_batch, random_batch
 from tb.toolchain import ToolError, find_verilator
 
-__all__ = ["CheckRecord", "check", "first_mismatch", "main"]
+__all__ = ["REGIMES", "CheckRecord", "check", "first_mismatch", "main", "stalls"]
 
+REGIMES = ("full rate", "stalls on both sides", "slow sink")
 STALL = 0.3
 INSTANCES = 3
 _PROGRESS_SECONDS = 2.0
@@ -54,6 +55,17 @@ class CheckRecord:
     run_seconds: float = 0.0  # in the simulator and packing; stimulus and golden model not counted
     failure: str = ""
     passed: bool = field(default=False)
+
+
+def stalls(manifest: Manifest, number: int) -> dict[str, float]:
+    """Chance of an idle cycle by stream in the chunk of this number.
+
+    A slow sink pauses for four latencies on average: a unit is then full to its last buffer before it goes on.
+    """
+    pause = 1 - 1 / (4 * manifest.latency + 4)
+    chances = {"full rate": (0.0, 0.0), "stalls on both sides": (STALL, STALL), "slow sink": (0.0, pause)}
+    source, sink = chances[REGIMES[number % len(REGIMES)]]
+    return {name: source if stream.direction == "input" else sink for name, stream in manifest.streams.items()}
 
 
 def check(
@@ -87,8 +99,8 @@ def check(
     while record.vectors < vectors:
         rng = np.random.default_rng([seed, number])
         config, wanted = manifest.config, min(chunk, vectors - record.vectors)
-        batch = corner_batch(config, rng) if number < 2 else random_batch(config, wanted, rng)
-        _run_chunk(units[number % INSTANCES], batch, STALL * (number % 2), number, record)
+        batch = corner_batch(config, rng) if number < len(REGIMES) else random_batch(config, wanted, rng)
+        _run_chunk(units[number % INSTANCES], batch, number, record)
         if record.failure:
             break
         number += 1
@@ -102,16 +114,16 @@ def check(
     return record
 
 
-def _run_chunk(unit: Bulk, batch: Batch, stall: float, number: int, record: CheckRecord) -> None:
+def _run_chunk(unit: Bulk, batch: Batch, number: int, record: CheckRecord) -> None:
     manifest = unit.manifest
     inputs = by_stream([stream.name for stream in manifest.inputs], batch)
     golden = by_stream([stream.name for stream in manifest.outputs], expected(manifest.config, batch))
     unit.reset()
     start = time.perf_counter()
-    where = f"seed {record.seed}, chunk {number}, stall {stall:g}"
+    where = f"seed {record.seed}, chunk {number}, {REGIMES[number % len(REGIMES)]}"
     try:
         counts = {name: length(part) for name, part in golden.items()}
-        run = unit.run(inputs, counts, stall=stall, seed=record.seed + number)
+        run = unit.run(inputs, counts, stall=stalls(manifest, number), seed=record.seed + number)
     except BulkError as error:
         record.failure = f"{where}: {error}"
         return

@@ -140,11 +140,11 @@ void ng_run(Unit* unit, uint8_t* clock, Stream* in, uint32_t inputs, Stream* out
             }
             held[k].clear();
             if (!*s.valid) continue;
-            idle = 0;
             if (s.done == s.n) {
-                ++s.excess;
+                ++s.excess;  // no progress: a unit may go on like that for ever
                 continue;
             }
+            idle = 0;
             memcpy(s.rows + s.done * bytes, s.payload, bytes);
             if (s.cycles) s.cycles[s.done] = cycle;
             ++s.done;
