@@ -1,0 +1,134 @@
+"""`python -m tb.mutants`: plants deliberate bugs in emitted Verilog and reports what catches each of them."""
+
+import sys
+from argparse import ArgumentParser
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from hdl.registry import make_config
+from hdl.yosys import ToolMissing as YosysMissing
+from hdl.yosys import YosysError
+from tb.build import build_bulk
+from tb.manifest import Manifest
+from tb.mutants.catalogue import MUTANTS
+from tb.mutants.hunt import Catch, hunt, prepare
+from tb.mutants.plant import Mutant, plant, selectable
+from tb.mutants.scatter import UNITS, scatter
+from tb.regression import Settings, emitted, run_unit
+from tb.report import provenance, write_json
+from tb.toolchain import ToolError
+
+__all__ = ["campaign", "main"]
+
+_BENCH = Settings(initial_seeds=(1,))
+
+Say = Callable[[str], None]
+
+
+def campaign(mutants: Sequence[Mutant], vectors: int, seed: int, say: Say = lambda _: None) -> list[dict[str, Any]]:
+    """One record per mutant, in order: the mutant, and its `caught` (None: it survived everything)."""
+    records = []
+    for config, group in groupby(sorted(mutants, key=_configuration), _configuration):
+        listed = list(group)
+        verilog, data = emitted(make_config(**listed[0].unit))
+        manifest = Manifest.from_dict(data)
+        planted = [plant(mutant, verilog, manifest.top) for mutant in listed]
+        stages = prepare(manifest, vectors, seed)
+        model = build_bulk(*selectable([verilog, *planted], manifest), optimize=False)
+        unharmed = hunt(model, 0, stages)
+        if unharmed:
+            raise AssertionError(f"{config} is wrong without any mutant: {unharmed}")
+        for select, (mutant, text) in enumerate(zip(listed, planted, strict=True), 1):
+            catch = hunt(model, select, stages) or _bench(text, data, seed)
+            say(_line(mutant.name, catch))
+            entry = {key: getattr(mutant, key) for key in ("name", "story", "module", "old", "new")}
+            records.append({"configuration": config, **entry, "caught": catch.record() if catch else None})
+    order = [mutant.name for mutant in mutants]
+    return sorted(records, key=lambda record: order.index(record["name"]))
+
+
+def _configuration(mutant: Mutant) -> str:
+    return make_config(**mutant.unit).name
+
+
+def _bench(verilog: str, manifest: dict[str, Any], seed: int) -> Catch | None:
+    """The cocotb bench, for what right answers in the right order do not show: pace, latency, combinational paths."""
+    settings = Settings(seed=seed, initial_seeds=_BENCH.initial_seeds)
+    outcome = run_unit(verilog, manifest, settings, "python -m tb")
+    for name, text in outcome.tests.items():
+        if text:
+            test = name.partition(" [")[0]
+            return Catch(f"bench, {test}", "wrong handshake", "", outcome.vectors, text.partition("\n")[0])
+    return None
+
+
+def _line(name: str, catch: Catch | None) -> str:
+    if catch is None:
+        return f"SURVIVED  {name}"
+    point = f" at {catch.point!r}" if catch.point else ""
+    return f"caught    {name}: {catch.symptom} in {catch.check}{point}, vector {catch.vectors:,}"
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="python -m tb.mutants", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False
+    )
+    parser.add_argument("--list", action="store_true", help="list the bugs and stop")
+    parser.add_argument("--only", action="append", metavar="NAME", help="only this bug; may be repeated")
+    parser.add_argument("--random", type=int, metavar="N", help="N bugs by Yosys in each of some units instead")
+    parser.add_argument("--vectors", type=int, default=20_000, metavar="N", help="input transfers (default 20000)")
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="of stimulus and random bugs (default 1)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write a JSON record")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; exit 0 if every bug is caught, 1 if not, 2 for a usage error, 3 for a missing or failing tool.
+
+    Random bugs that survive are listed for a person to judge: some change nothing.
+    """
+    parser = _parser()
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    options = parser.parse_args(words)
+    names = [mutant.name for mutant in MUTANTS]
+    for flag, value in (("--random", options.random), ("--vectors", options.vectors), ("--seed", options.seed)):
+        if value is not None and not 1 <= value <= 2**31 - 1:
+            parser.error(f"{flag} {value}: 1..{2**31 - 1}")
+    for name in options.only or []:
+        if name not in names:
+            parser.error(f"--only {name!r}: one of {', '.join(names)}")
+    chosen = [mutant for mutant in MUTANTS if not options.only or mutant.name in options.only]
+    if options.list:
+        for mutant in chosen:
+            print(f"{mutant.name:{max(map(len, names))}}  {_configuration(mutant)}: {mutant.story}")
+        return 0
+
+    def say(text: str) -> None:
+        if not options.quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    head = {"schema": "narrowgauge-mutants-1", **provenance(" ".join(["python -m tb.mutants", *words]))}
+    head |= {"seed": options.seed, "vectors": options.vectors}
+    try:
+        if options.random:
+            units = [scatter(unit, options.random, options.vectors, options.seed, say) for unit in UNITS]
+            body, total = {"units": units}, sum(unit["mutants"] for unit in units)
+            survivors = sum(len(unit["survivors"]) for unit in units)
+        else:
+            records = campaign(chosen, options.vectors, options.seed, say)
+            body, total = {"mutants": records}, len(records)
+            survivors = sum(record["caught"] is None for record in records)
+    except (ToolError, YosysMissing, YosysError) as error:
+        print(error, file=sys.stderr)
+        return 3
+    if options.json:
+        write_json(options.json, head | body)
+    print(f"{total - survivors} of {total} mutants caught")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
