@@ -16,14 +16,12 @@ from pathlib import Path
 
 from hdl.config import UnitConfig
 from hdl.registry import UNITS
-from hdl.yosys import ToolMissing as YosysMissing
-from hdl.yosys import YosysError
 from tb import report
+from tb.command import run_command
 from tb.configurations import configurations, shape
 from tb.digits import FORMATS, describe, digits_outcome
 from tb.manifest import ManifestError
-from tb.regression import INITIAL_SEEDS, Outcome, Settings, emitted, run_unit
-from tb.toolchain import ToolError
+from tb.regression import INITIAL_SEEDS, Outcome, Settings, run_configuration, run_unit
 
 __all__ = ["main"]
 
@@ -42,23 +40,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         vectors=options.vectors,
         waves=options.waves,
     )
-    try:
+    chosen = _chosen(options)
+    if not (chosen or options.manifest):
+        parser.error("no configuration matches; see --list")
+    if options.list:
+        _print_list(chosen)
+        return 0
+
+    def body() -> int:
         if options.manifest:
             return _run(options, settings, words, 1, iter([_file(options, settings)]), ())
-        chosen = _chosen(options)
-        if options.list:
-            _print_list(chosen)
-            return 0
-        if not chosen:
-            parser.error("no configuration matches; see --list")
-        everything = len(chosen) == len(configurations())
-        real = FORMATS if everything else ()
+        real = FORMATS if len(chosen) == len(configurations()) else ()
         return _run(options, settings, words, len(chosen), _all(chosen, settings, options.jobs), real)
-    except ManifestError as error:
-        parser.error(str(error))
-    except (ToolError, YosysMissing, YosysError) as error:
-        print(error, file=sys.stderr)
-        return 3
+
+    return run_command(body, options.verbose)
 
 
 def _parser() -> ArgumentParser:
@@ -80,6 +75,7 @@ def _parser() -> ArgumentParser:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write a JSON record")
     parser.add_argument("-j", "--jobs", type=int, default=1, metavar="J", help="configurations at a time (default 1)")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress, only failures")
+    parser.add_argument("-v", "--verbose", action="store_true", help="a traceback with errors of the bench itself")
     return parser
 
 
@@ -118,11 +114,6 @@ def _print_list(chosen: Sequence[UnitConfig]) -> None:
     print(f"{len(chosen)} configurations, {len(shapes)} of mantissa x block", file=sys.stderr)
 
 
-def _one(config: UnitConfig, settings: Settings) -> Outcome:
-    verilog, manifest = emitted(config)
-    return run_unit(verilog, manifest, settings, f"python -m tb --only {config.name}")
-
-
 def _file(options: Namespace, settings: Settings) -> Outcome:
     """One Verilog file under a given manifest."""
     path = options.verilog or options.manifest.with_suffix(".v")
@@ -137,10 +128,10 @@ def _file(options: Namespace, settings: Settings) -> Outcome:
 def _all(chosen: Sequence[UnitConfig], settings: Settings, jobs: int) -> Iterator[Outcome]:
     """Outcomes as they come; several jobs are processes, as elaboration is Python."""
     if jobs == 1:
-        yield from (_one(config, settings) for config in chosen)
+        yield from (run_configuration(config, settings) for config in chosen)
         return
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        for done in as_completed([pool.submit(_one, config, settings) for config in chosen]):
+        for done in as_completed([pool.submit(run_configuration, config, settings) for config in chosen]):
             yield done.result()
 
 

@@ -16,12 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hdl.config import ConfigError
-from hdl.yosys import ToolMissing as YosysMissing
-from hdl.yosys import YosysError
+from hdl.registry import make_config
 from tb.chain import Arithmetic, Chain, Compared, Difference, Golden
+from tb.command import run_command
 from tb.regression import Outcome
 from tb.report import provenance, write_json
-from tb.toolchain import ToolError
 
 __all__ = ["DATA", "FORMATS", "classify", "describe", "digits_outcome", "main", "run_format"]
 
@@ -124,6 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write a JSON record")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
+    parser.add_argument("-v", "--verbose", action="store_true", help="a traceback with errors of the bench itself")
     words = list(sys.argv[1:] if arguments is None else arguments)
     options = parser.parse_args(words)
     if not options.data.is_file():
@@ -135,23 +135,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not options.quiet:
             print(text, file=sys.stderr, flush=True)
 
-    results = []
+    formats = options.format or FORMATS
     try:
-        for name in options.format or FORMATS:
-            results.append(run_format(name, tensors, say))
-            print(describe(results[-1]))
-    except Difference as error:
-        print(f"MISMATCH: {error}", file=sys.stderr)
-        return 1
-    except (ConfigError, ValueError) as error:
-        parser.error(f"--format: {error}")
-    except (ToolError, YosysMissing, YosysError) as error:
-        print(error, file=sys.stderr)
-        return 3
-    if options.json:
-        head = {"schema": "narrowgauge-digits-1", **provenance(" ".join(["python -m tb.digits", *words]))}
-        write_json(options.json, head | {"formats": results})
-    return 0
+        for name in formats:
+            make_config(unit="dot", format=name)
+    except ConfigError as error:
+        parser.error(str(error))
+
+    def body() -> int:
+        results = []
+        try:
+            for name in formats:
+                results.append(run_format(name, tensors, say))
+                print(describe(results[-1]))
+        except Difference as error:
+            print(f"MISMATCH: {error}", file=sys.stderr)
+            return 1
+        if options.json:
+            head = {"schema": "narrowgauge-digits-1", **provenance(" ".join(["python -m tb.digits", *words]))}
+            write_json(options.json, head | {"formats": results})
+        return 0
+
+    return run_command(body, options.verbose)
 
 
 def describe(result: dict[str, Any]) -> str:

@@ -24,7 +24,7 @@ from tb.manifest import Manifest
 from tb.models_gecko import GECKO_MODELS
 from tb.plan import verdict
 
-__all__ = ["INITIAL_SEEDS", "Outcome", "Settings", "emitted", "run_unit", "sources_sha256"]
+__all__ = ["INITIAL_SEEDS", "Outcome", "Settings", "emitted", "run_configuration", "run_unit", "sources_sha256"]
 
 INITIAL_SEEDS = (1, 2, 3)
 _ROOT = Path(__file__).parent.parent
@@ -147,6 +147,12 @@ def run_unit(
         tests=tests,
         log="\n".join(logs),
     )
+
+
+def run_configuration(config: UnitConfig, settings: Settings) -> Outcome:
+    """`run_unit` on what the generator emits for a configuration; a function that other processes can be sent."""
+    verilog, manifest = emitted(config)
+    return run_unit(verilog, manifest, settings, f"python -m tb --only {config.name}")
 
 
 def _waves(settings: Settings, name: str) -> Path | None:

@@ -14,17 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hdl.yosys import ToolMissing as YosysMissing
-from hdl.yosys import YosysError
 from tb.build import build_bulk
 from tb.bulk import Bulk, BulkError
 from tb.bulk_check import first_mismatch
+from tb.command import run_command
 from tb.manifest import Manifest
 from tb.models import by_stream, expected, length
 from tb.regression import emitted
 from tb.report import provenance, write_json
 from tb.spaces import JOBS, Job
-from tb.toolchain import ToolError
 
 __all__ = ["JobRecord", "main", "run_job"]
 
@@ -126,6 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("-j", "--jobs", type=int, default=1, metavar="J", help="threads, each with a model (default 1)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write a JSON record")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
+    parser.add_argument("-v", "--verbose", action="store_true", help="a traceback with errors of the bench itself")
     words = list(sys.argv[1:] if arguments is None else arguments)
     options = parser.parse_args(words)
     if options.seed < 0 or options.jobs < 1:
@@ -140,8 +139,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not options.quiet:
             print(text, file=sys.stderr, flush=True)
 
-    records = []
-    try:
+    def body() -> int:
+        records = []
         for job in chosen:
             records.append(run_job(job, options.seed, options.jobs, say))
             entry = records[-1].record()
@@ -149,15 +148,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             say(f"{job.name}: {'FAIL' if records[-1].failure else 'pass'}, {records[-1].vectors:,} vectors, {rates}")
             if records[-1].failure:
                 print(records[-1].failure, file=sys.stderr)
-    except (ToolError, YosysMissing, YosysError) as error:
-        print(error, file=sys.stderr)
-        return 3
-    if options.json:
-        head = {"schema": "narrowgauge-volume-1", **provenance(" ".join(["python -m tb.volume", *words]))}
-        write_json(options.json, head | {"seed": options.seed, "jobs": [r.record() for r in records]})
-    failed = sum(bool(r.failure) for r in records)
-    print(f"{len(records) - failed} passed, {failed} failed; {sum(r.vectors for r in records):,} vectors")
-    return 1 if failed else 0
+        if options.json:
+            head = {"schema": "narrowgauge-volume-1", **provenance(" ".join(["python -m tb.volume", *words]))}
+            write_json(options.json, head | {"seed": options.seed, "jobs": [r.record() for r in records]})
+        failed = sum(bool(r.failure) for r in records)
+        print(f"{len(records) - failed} passed, {failed} failed; {sum(r.vectors for r in records):,} vectors")
+        return 1 if failed else 0
+
+    return run_command(body, options.verbose)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,10 @@
 
 import json
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +17,7 @@ from tb.chain import Chain, Difference
 from tb.digits import DATA, run_format
 from tb.regression import Settings, emitted, run_unit
 
+ROOT = Path(__file__).parent.parent.parent
 QUICK = Settings(seed=5, initial_seeds=(1, 2), vectors=40)
 
 GOOD = [
@@ -157,13 +161,15 @@ def test_a_manifest_that_lies_is_caught(test, complaint, lie):
     assert sum(bool(text) for text in outcome.tests.values()) == 1
 
 
-def test_command_line_writes_reports(tmp_path, capsys):
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_command_line_writes_reports(tmp_path, jobs):
     files = {"--junit": tmp_path / "out" / "j.xml", "--json": tmp_path / "r.json"}
-    words = [str(word) for pair in files.items() for word in pair]
-    assert main(["--only", "dot_bfp_m2_b1_p0", "--vectors", "30", "--seed", "9", *words]) == 0
-    captured = capsys.readouterr()
-    assert "1 passed, 0 failed" in captured.out
-    assert "[1/1] pass  dot_bfp_m2_b1_p0" in captured.err
+    words = ["--only", "dot_bfp_m2_b1_p0", "--vectors", "30", "--seed", "9", "-j", jobs]
+    words += [str(word) for pair in files.items() for word in pair]
+    done = subprocess.run([sys.executable, "-m", "tb", *words], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "1 passed, 0 failed" in done.stdout
+    assert "[1/1] pass  dot_bfp_m2_b1_p0" in done.stderr
     record = json.loads(files["--json"].read_text())
     (entry,) = record["configurations"]
     assert entry["passed"] is True
@@ -205,6 +211,22 @@ def test_usage_errors_exit_with_2(words, complaint, capsys):
         main(words)
     assert stop.value.code == 2
     assert complaint in capsys.readouterr().err
+
+
+def test_a_manifest_that_is_none_is_a_usage_error(tmp_path, capsys):
+    (tmp_path / "unit.json").write_text("{}")
+    (tmp_path / "unit.v").write_text("module unit; endmodule")
+    assert main(["--manifest", str(tmp_path / "unit.json")]) == 2
+    assert "schema" in capsys.readouterr().err
+
+
+def test_verilog_that_does_not_compile_is_a_failing_tool(tmp_path, capsys):
+    (tmp_path / "unit.json").write_text(json.dumps(small()[1]))
+    (tmp_path / "unit.v").write_text("module unit; this is not Verilog")
+    assert main(["--manifest", str(tmp_path / "unit.json")]) == 3
+    error = capsys.readouterr().err
+    assert "verilator" in error
+    assert "Traceback" not in error
 
 
 def test_list_filters(capsys):
