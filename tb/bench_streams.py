@@ -41,6 +41,11 @@ class _Board:
         self.done += 1
 
 
+def _of(patterns: Pattern | Mapping[str, Pattern], stream: str) -> Pattern:
+    """A stream's pattern: its own, or the one for all."""
+    return patterns[stream] if isinstance(patterns, Mapping) else patterns
+
+
 class StreamsBench:
     """One unit under test; `seeds` says what it was started with, `rerun` is the command that repeats this."""
 
@@ -81,7 +86,7 @@ class StreamsBench:
         rng: random.Random,
         *,
         idle: Pattern | Mapping[str, Pattern] = PATTERNS["never"],
-        backpressure: Pattern = PATTERNS["never"],
+        backpressure: Pattern | Mapping[str, Pattern] = PATTERNS["never"],
         cycles: int | None = None,
     ) -> dict[str, list[int]]:
         """Send batches to the unit, which was just reset, and demand exactly the golden outputs.
@@ -94,11 +99,10 @@ class StreamsBench:
         boards = {s.name: _Board(s, golden[s.name], story) for s in self.manifest.outputs}
         drivers = {s.name: Driver(self.dut, self.clock, s) for s in self.manifest.inputs}
         monitors = {s.name: Monitor(self.dut, self.clock, s, boards[s.name].take) for s in self.manifest.outputs}
-        tasks = [cocotb.start_soon(monitor.run(backpressure, rng)) for monitor in monitors.values()]
+        tasks = [cocotb.start_soon(m.run(_of(backpressure, name), rng)) for name, m in monitors.items()]
         for stream in self.manifest.inputs:
-            pattern = idle[stream.name] if isinstance(idle, Mapping) else idle
             words = stream.payload.ints(inputs[stream.name])
-            tasks.append(cocotb.start_soon(drivers[stream.name].send(words, pattern, rng)))
+            tasks.append(cocotb.start_soon(drivers[stream.name].send(words, _of(idle, stream.name), rng)))
         counts = {s.name: length(inputs[s.name]) for s in self.manifest.inputs}
         try:
             await self._until_done(boards, drivers, counts, tasks[: len(monitors)], story, cycles)

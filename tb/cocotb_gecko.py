@@ -91,6 +91,18 @@ async def matrix(dut, idle: str, backpressure: str) -> None:
 
 
 @cocotb.test()
+@cocotb.parametrize(slow=list(_MANIFEST.streams))
+async def slow_stream(dut, slow: str) -> None:
+    """One stream moves seldom, all others whenever they can: nothing is lost in front of it."""
+    rig = Rig(dut, f"slow {slow}")
+    await rig.reset()
+    patterns = {name: spaced(20) if name == slow else PATTERNS["never"] for name in _MANIFEST.streams}
+    batch = gecko_batch(_CONFIG, _GIVEN["vectors"], rig.numbers)
+    await rig.play(f"slow {slow}", batch, rig.rng, idle=patterns, backpressure=patterns)
+    rig.close()
+
+
+@cocotb.test()
 async def pace(dut) -> None:
     """No side pauses: a row a cycle, nine cycles for a masked group; tensors back to back where their ends are free.
 

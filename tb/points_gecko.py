@@ -208,6 +208,10 @@ _PACKER = [
     ),
     _point("sign error", lambda t: violations(t.bits, t.d)["sign"].any()),
     _point("window error", lambda t: violations(t.bits, t.d)["window"].any()),
+    _point(
+        "window error on code 0 alone",
+        lambda t: (bad := violations(t.bits, t.d)["window"]).any() and (t.field[bad] == t.d.offset).all(),
+    ),
     _point("NaN error", lambda t: violations(t.bits, t.d)["nan"].any()),
     _point(
         "error in the last row alone",

@@ -113,9 +113,13 @@ def _float_bits(d: Descriptor, codes: NDArray[Any], rng: Rng) -> NDArray[Any]:
     fraction = np.choose(rng.integers(0, 4, d.length), [fraction, fraction, single, 0])
     sign = rng.integers(0, 2, d.length)
     bits = (sign << m + 8 | field << m | fraction).astype(DTYPES[d.source])
-    if d.length and rng.random() < 0.05:
+    if d.length and rng.random() < 0.1:
         bits = legal(bits, d)
-        bits[-1] = (1 << d.source.bits) - 1  # a NaN with a set sign
+        if d.exponent_bits < 8 and rng.random() < 0.5:
+            # The field whose code would be 0, were it not kept for zeros.
+            bits[rng.integers(0, d.length)] = d.offset << m | rng.integers(0, 1 << m)
+        else:
+            bits[-1] = (1 << d.source.bits) - 1  # a NaN with a set sign
         return bits
     if rng.random() < 0.25:
         wild = rng.integers(0, 1 << d.source.bits, d.length, np.uint64).astype(bits.dtype)
