@@ -20,6 +20,10 @@ regression: $(VENV)/.installed-test
 	$(VENV)/bin/python -m tb.volume -j 2
 	$(VENV)/bin/python -m tb.digits
 
+# Prices what docs/area.md shows, from the cache where nothing changed; some minutes to an hour otherwise.
+area: $(VENV)/.installed-test
+	$(VENV)/bin/python -m synth.report
+
 $(VENV)/bin/python:
 	@echo "creating $(VENV)" >&2
 	$(PYTHON) -m venv $(VENV)

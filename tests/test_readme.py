@@ -1,5 +1,6 @@
 """What the README shows is what the commands print; every command but the test command runs here."""
 
+import os
 import re
 import subprocess
 import sys
@@ -22,7 +23,12 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
         # The environment that runs this test is the one that `make` would set up; do not make another.
         (Path(sys.prefix) / ".installed").touch()
         words += ["--directory", str(ROOT), f"VENV={sys.prefix}"]
-    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+    return execute(words, folder)
+
+
+def execute(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False, env=environment)
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c != "make test"])
@@ -46,7 +52,7 @@ def test_shown_output_is_real(tmp_path):
 
 def test_python_example_runs(tmp_path):
     (code,) = re.findall(r"<!-- python -->\n```python\n(.*?)```", README, re.S)
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = execute([sys.executable, "-c", code], tmp_path)
     assert done.returncode == 0, done.stderr
 
 

@@ -1,0 +1,91 @@
+"""Accuracy of each format against the area of its dot product: `python -m synth.picture QSNR.json AREA.json ...`.
+
+QSNR.json is what `python -m golden.qsnr --json` writes, AREA.json what `python -m synth --json` does; the picture has
+one point per format that both know. Figures come from those files alone, so the picture never shows an unchecked netlist.
+"""
+
+import json
+import sys
+from argparse import ArgumentParser
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from golden.catalog import get_format
+
+__all__ = ["main", "points"]
+
+_FAMILIES = {"bfp": "BFP", "mx": "shared microexponents", "ocp": "OCP MX", "msfp": "MSFP"}
+
+
+def points(noise: dict[str, Any], records: Iterable[dict[str, Any]]) -> list[tuple[str, str, float, float]]:
+    """(family, format, transistors per multiply-accumulate, dB), of checked dot products with default options."""
+    decibels = {row["format"]: row["qsnr_db"] for row in noise["qsnr"]}
+    found = []
+    for record in records:
+        config = record["config"]
+        name = config.get("format")
+        plain = record["unit"] == "dot" and config["accumulate"] == "none" and config["mode"] == "exact"
+        if (
+            plain
+            and config["format_b"] == name
+            and name in decibels
+            and record["checked_by"]
+            and record["transistors"] is not None
+        ):
+            found.append((_family(name), name, record["transistors"] / get_format(name).block, decibels[name]))
+    return sorted(found)
+
+
+def _family(name: str) -> str:
+    if name.startswith(("mxfp", "mxint")):
+        return _FAMILIES["ocp"]
+    return next(label for start, label in _FAMILIES.items() if name.startswith(start))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; exit 0 done, 2 for unusable files."""
+    parser = ArgumentParser(prog="python -m synth.picture", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("qsnr", type=Path)
+    parser.add_argument("area", type=Path, nargs="+")
+    parser.add_argument("-o", "--output", type=Path, default=Path("docs/accuracy-area.svg"), metavar="FILE")
+    options = parser.parse_args(arguments)
+    try:
+        noise = json.loads(options.qsnr.read_text())
+        records = [record for path in options.area for record in json.loads(path.read_text())["records"]]
+        shown = points(noise, records)
+    except (OSError, ValueError, KeyError) as error:
+        print(f"error: {error}: not a file of golden.qsnr and files of synth", file=sys.stderr)
+        return 2
+    if not shown:
+        print("error: no format stands in both the QSNR file and the area files", file=sys.stderr)
+        return 2
+    _draw(shown, options.output)
+    print(f"{options.output}: {len(shown)} formats", file=sys.stderr)
+    return 0
+
+
+def _draw(shown: Sequence[tuple[str, str, float, float]], path: Path) -> None:
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "narrowgauge"  # the same picture, the same bytes
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7.5, 4.6))
+    for family in dict.fromkeys(point[0] for point in shown):
+        own = [point for point in shown if point[0] == family]
+        axes.scatter([point[2] for point in own], [point[3] for point in own], label=family, s=36)
+        for _, name, area, noise in own:
+            axes.annotate(name, (area, noise), xytext=(5, 3), textcoords="offset points", fontsize=8)
+    axes.set_xscale("log")
+    axes.set_xlabel("transistors per multiply-accumulate, complete dot-product unit with FP32 result")
+    axes.set_ylabel("QSNR, dB (Gaussian data)")
+    axes.grid(visible=True, which="both", alpha=0.25)
+    axes.legend(loc="lower right")
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    sys.exit(main())
