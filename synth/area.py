@@ -94,9 +94,15 @@ def measure(
     except ToolMissing:
         raise
     except (YosysError, ValueError) as error:
-        return _without(f"failed: {error}", progress, unit, target)
+        return _without(f"failed: {_reason(error)}", progress, unit, target)
     cache.store(key, {"figures": made.figures, "checked_by": checked_by, "seconds": made.seconds})
     return Measurement(made.figures, "ok", checked_by, made.seconds)
+
+
+def _reason(error: Exception) -> str:
+    """The line of Yosys's log that names the error, if there is one."""
+    lines = [line for line in str(error).splitlines() if line.startswith("ERROR: ")]
+    return lines[-1].removeprefix("ERROR: ") if lines else str(error)
 
 
 def _without(status: str, progress: Progress, unit: Emitted, target: Target) -> Measurement:

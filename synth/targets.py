@@ -58,6 +58,8 @@ class Target:
             *(_FPGA_END if self.is_fpga else _CMOS_END),
             "flatten",
             "opt_clean",
+            # a cell that its model refuses, or that has none, would be simulated as nothing
+            "select -assert-none t:* t:$* %d",
             "setattr -unset init */w:*",
             "write_verilog -noattr netlist.v",
         )

@@ -75,20 +75,18 @@ module FDSE (output Q, input C, CE, D, S);
   \$_SDFFE_PP1P_ _TECHMAP_REPLACE_ (.C(C), .E(CE), .R(S), .D(D), .Q(Q));
 endmodule
 
-// Signed 27 x 18 product, plus or minus C or the previous P, with the registers that Yosys can move in.
-module DSP48E2 (output [47:0] P, input CLK, input [29:0] A, ACIN, input [17:0] B, BCIN, input [47:0] C, PCIN,
-  input [26:0] D, input [8:0] OPMODE, input [4:0] INMODE, input [3:0] ALUMODE, input [2:0] CARRYINSEL, input CARRYIN,
-  input CEA1, CEA2, CEAD, CEALUMODE, CEB1, CEB2, CEC, CECARRYIN, CECTRL, CED, CEINMODE, CEM, CEP,
-  input RSTA, RSTALLCARRYIN, RSTALUMODE, RSTB, RSTC, RSTCTRL, RSTD, RSTINMODE, RSTM, RSTP);
+// Signed 27 x 18 product; for UltraScale+ Yosys moves neither registers nor adders in.
+module DSP48E2 (output [47:0] P, input [29:0] A, ACIN, input [17:0] B, BCIN, input [47:0] C, PCIN, input [26:0] D,
+  input [8:0] OPMODE, input [4:0] INMODE, input [3:0] ALUMODE, input [2:0] CARRYINSEL, input CARRYIN);
   parameter AREG = 1;
   parameter BREG = 1;
   parameter CREG = 1;
+  parameter DREG = 1;
   parameter MREG = 1;
   parameter PREG = 1;
+  parameter ADREG = 1;
   parameter ACASCREG = 1;
   parameter BCASCREG = 1;
-  parameter ADREG = 1;
-  parameter DREG = 1;
   parameter ALUMODEREG = 1;
   parameter CARRYINREG = 1;
   parameter CARRYINSELREG = 1;
@@ -100,35 +98,14 @@ module DSP48E2 (output [47:0] P, input CLK, input [29:0] A, ACIN, input [17:0] B
   parameter B_INPUT = "DIRECT";
   parameter USE_MULT = "MULTIPLY";
   parameter USE_SIMD = "ONE48";
-  parameter [8:0] _TECHMAP_CONSTMSK_OPMODE_ = 0;
-  parameter [8:0] _TECHMAP_CONSTVAL_OPMODE_ = 0;
-  parameter [3:0] _TECHMAP_CONSTMSK_ALUMODE_ = 0;
-  parameter [3:0] _TECHMAP_CONSTVAL_ALUMODE_ = 0;
-  localparam [8:0] MODE = _TECHMAP_CONSTVAL_OPMODE_;
-  localparam FROM_C = MODE == 9'h035;
-  localparam FROM_P = MODE == 9'h025;
-  localparam SUBTRACT = _TECHMAP_CONSTVAL_ALUMODE_ == 4'b0011;
-  wire _TECHMAP_FAIL_ = ~&_TECHMAP_CONSTMSK_OPMODE_ || ~&_TECHMAP_CONSTMSK_ALUMODE_ ||
-    (MODE != 9'h005 && !FROM_C && !FROM_P) || (_TECHMAP_CONSTVAL_ALUMODE_ != 4'b0000 && !SUBTRACT) ||
-    AREG > 1 || BREG > 1 || ADREG != 0 || DREG != 0 || ALUMODEREG != 0 || CARRYINREG != 0 || CARRYINSELREG != 0 ||
-    INMODEREG != 0 || OPMODEREG != 0 || AMULTSEL != "A" || BMULTSEL != "B" || A_INPUT != "DIRECT" ||
-    B_INPUT != "DIRECT" || USE_MULT != "MULTIPLY" || USE_SIMD != "ONE48";
-  wire [26:0] a;
-  wire [17:0] b;
-  wire [47:0] c, m, z;
-  wire [47:0] product = {{21{a[26]}}, a} * {{30{b[17]}}, b};
-  assign z = FROM_C ? c : FROM_P ? P : 48'b0;
-  wire [47:0] sum = SUBTRACT ? z - m : z + m + CARRYIN;
-  generate
-    if (AREG) \$sdffe #(.WIDTH(27), .CLK_POLARITY(1), .EN_POLARITY(1), .SRST_POLARITY(1), .SRST_VALUE(27'b0))
-      a_reg (.CLK(CLK), .EN(CEA2), .SRST(RSTA), .D(A[26:0]), .Q(a)); else assign a = A[26:0];
-    if (BREG) \$sdffe #(.WIDTH(18), .CLK_POLARITY(1), .EN_POLARITY(1), .SRST_POLARITY(1), .SRST_VALUE(18'b0))
-      b_reg (.CLK(CLK), .EN(CEB2), .SRST(RSTB), .D(B), .Q(b)); else assign b = B;
-    if (CREG) \$sdffe #(.WIDTH(48), .CLK_POLARITY(1), .EN_POLARITY(1), .SRST_POLARITY(1), .SRST_VALUE(48'b0))
-      c_reg (.CLK(CLK), .EN(CEC), .SRST(RSTC), .D(C), .Q(c)); else assign c = C;
-    if (MREG) \$sdffe #(.WIDTH(48), .CLK_POLARITY(1), .EN_POLARITY(1), .SRST_POLARITY(1), .SRST_VALUE(48'b0))
-      m_reg (.CLK(CLK), .EN(CEM), .SRST(RSTM), .D(product), .Q(m)); else assign m = product;
-    if (PREG) \$sdffe #(.WIDTH(48), .CLK_POLARITY(1), .EN_POLARITY(1), .SRST_POLARITY(1), .SRST_VALUE(48'b0))
-      p_reg (.CLK(CLK), .EN(CEP), .SRST(RSTP), .D(sum), .Q(P)); else assign P = sum;
-  endgenerate
+  parameter _TECHMAP_CONSTVAL_OPMODE_ = 9'bx;
+  parameter _TECHMAP_CONSTVAL_ALUMODE_ = 4'bx;
+  parameter _TECHMAP_CONSTVAL_INMODE_ = 5'bx;
+  parameter _TECHMAP_CONSTVAL_CARRYIN_ = 1'bx;
+  wire _TECHMAP_FAIL_ = AREG || BREG || CREG || DREG || MREG || PREG || ADREG || ALUMODEREG || CARRYINREG ||
+    CARRYINSELREG || INMODEREG || OPMODEREG || AMULTSEL != "A" || BMULTSEL != "B" || A_INPUT != "DIRECT" ||
+    B_INPUT != "DIRECT" || USE_MULT != "MULTIPLY" || USE_SIMD != "ONE48" ||
+    _TECHMAP_CONSTVAL_OPMODE_ !== 9'h005 || _TECHMAP_CONSTVAL_ALUMODE_ !== 4'b0 ||
+    _TECHMAP_CONSTVAL_INMODE_ !== 5'b0 || _TECHMAP_CONSTVAL_CARRYIN_ !== 1'b0;
+  assign P = {{21{A[26]}}, A[26:0]} * {{30{B[17]}}, B};
 endmodule
