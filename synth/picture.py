@@ -1,7 +1,7 @@
 """Accuracy of each format against the area of its dot product: `python -m synth.picture QSNR.json AREA.json ...`.
 
 QSNR.json is what `python -m golden.qsnr --json` writes, AREA.json what `python -m synth --json` does; the picture has
-one point per format that both know. Figures come from those files alone, so the picture never shows an unchecked netlist.
+one point per format that both know. Figures come from those files alone, and only from netlists that were checked.
 """
 
 import json

@@ -1,9 +1,9 @@
 """Every kind of unit is clean under `verilator -Wall` with the waivers of tb/lint.vlt alone."""
 
 import pytest
+from conftest import require
 from test_hdl_generate import VARIANTS
 
-from conftest import require
 from hdl.emit import emit
 from hdl.registry import make_config
 from tb.toolchain import ToolMissing, find_verilator, lint
