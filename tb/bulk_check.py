@@ -60,8 +60,8 @@ class CheckRecord:
 def stalls(manifest: Manifest, number: int) -> dict[str, float]:
     """Chance of an idle cycle by stream in the chunk of this number.
 
-    A slow sink pauses for four latencies on average: a unit is then full to its last buffer before it goes on. Of several
-    sinks one is slow, in turn, so that it is the one that holds up the unit.
+    A slow sink pauses for four latencies on average: a unit is then full to its last buffer before it goes on. Of
+    several sinks one is slow, in turn, so that it is the one that holds up the unit.
     """
     pause = 1 - 1 / (4 * manifest.latency + 4)
     chances = {"full rate": (0.0, 0.0), "stalls on both sides": (STALL, STALL), "slow sink": (0.0, pause)}

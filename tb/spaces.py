@@ -14,6 +14,7 @@ from hdl.config import UnitConfig
 from hdl.registry import make_config
 from tb.patterns import choice, exponents
 from tb.stimulus import corner_batch, random_batch
+from tb.stimulus_gecko import long_tensor
 
 __all__ = ["JOBS", "STRUCTURED_SUMS", "Job"]
 
@@ -45,6 +46,20 @@ def _random(name: str, **options: Any) -> Job:
 
     chunks = _RANDOM_VECTORS // _RANDOM_CHUNK + 2
     return Job(f"random-{name}", f"corners and random vectors, {config.name}", config, chunks, _RANDOM_VECTORS, batch)
+
+
+_LONG = 160_000  # values of a long tensor
+
+
+def _gecko(name: str, **options: Any) -> Job:
+    """Ten million values in long tensors, through a Gecko unit with zero masks."""
+    config = make_config(zero_mask="on", **options)
+    plain, chunks = config.to_dict(), 10_000_000 // _LONG + 1
+
+    def batch(number: int, seed: int) -> Batch:
+        return long_tensor(plain, _LONG, np.random.default_rng([seed, number]))
+
+    return Job(name, f"ten million values in long tensors, {config.name}", config, chunks, chunks * _LONG // 8, batch)
 
 
 # Exponents of a pair whose mantissas run through all codes: mostly such that no result is lost to the ends of FP32.
@@ -158,6 +173,12 @@ JOBS = (
     _random("quantize-sr", unit="quantize", rounding="sr"),
     _random("dequantize", unit="dequantize"),
     _random("tile", unit="tile"),
+    _gecko("gecko-encoder", unit="gecko_encoder"),
+    _gecko("gecko-decoder", unit="gecko_decoder"),
+    _gecko("container-pack-fp32", unit="container_pack"),
+    _gecko("container-pack-bf16", unit="container_pack", source="bf16"),
+    _gecko("container-unpack-fp32", unit="container_unpack"),
+    _gecko("container-unpack-bf16", unit="container_unpack", source="bf16"),
     _code_pairs(),
     _exponent_pairs(),
     *(_fp16(rounding, rule) for rounding in Rounding for rule in ScaleRule),

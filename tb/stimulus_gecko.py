@@ -25,7 +25,15 @@ from tb.models_gecko import (
 from tb.points_gecko import GeckoView, gecko_points
 from tb.testpoints import mask
 
-__all__ = ["gecko_batch", "gecko_corners", "random_descriptor", "random_tensor", "random_values", "tensor_streams"]
+__all__ = [
+    "gecko_batch",
+    "gecko_corners",
+    "long_tensor",
+    "random_descriptor",
+    "random_tensor",
+    "random_values",
+    "tensor_streams",
+]
 
 Rng = np.random.Generator
 
@@ -53,6 +61,25 @@ def random_tensor(config: Config, rng: Rng) -> tuple[Descriptor, dict[str, Batch
         field = d.bias if d.exponent_bits == 8 else (d.bias + d.offset) % 256 * (d.bias > 0)
         values = np.full(d.length, field << d.source.mantissa_bits, DTYPES[d.source])
     return d, tensor_streams(config, d, values, rng)
+
+
+def long_tensor(config: Config, length: int, rng: Rng) -> dict[str, Batch]:
+    """One long tensor like those of training: Gaussian, or half zeros, or drifting in scale; any mode, wm and mask."""
+    d = random_descriptor(config, rng)
+    while d.exponent_bits < 8:
+        d = random_descriptor(config, rng)
+    d = replace(d, length=length, bias=int(rng.integers(118, 128)))
+    x = rng.standard_normal(length, np.float32)
+    match rng.integers(0, 3):
+        case 0:
+            x = np.maximum(x, 0)
+        case 1:
+            drift = np.cumsum(rng.integers(-1, 2, length // 64 + 1)) % 24  # one step a group
+            x *= np.exp2(drift.repeat(64)[:length] - 12).astype(np.float32)
+    bits = x.view(np.uint32) >> (32 - d.source.bits)
+    if "source" not in config:
+        return tensor_streams(config, d, (x.view(np.uint32) >> 23 & 255).astype(np.uint8), rng, corrupt=0)
+    return tensor_streams(config, d, legal(bits.astype(DTYPES[d.source]), d), rng, corrupt=0)
 
 
 def gecko_corners(config: Config, rng: Rng) -> dict[str, Batch]:
