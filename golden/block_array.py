@@ -11,7 +11,7 @@ from golden.catalog import get_format
 from golden.formats import BlockFormat
 from golden.layout import blocked_shape, from_blocked, normalized_axis
 from golden.packing import pack_fields, unpack_fields
-from golden.rounding import NAN, to_fp32, unpack_fp32
+from golden.rounding import NAN, to_float, unpack_fp32
 from golden.scales import decode_scales, is_poison, scale_significands
 
 __all__ = ["BlockArray", "as_format", "from_bits"]
@@ -115,14 +115,17 @@ class BlockArray:
         found = elements.specials(self.codes, self.format.element)
         return np.where(self.poison[..., np.newaxis], NAN.view(np.float32), found)
 
-    def dequantize(self) -> NDArray[np.float32]:
-        """The values as float32 of the tensor's shape: RNE of the exact ones; poisoned blocks are all 0x7FC00000."""
+    def dequantize(self, target: str = "fp32") -> NDArray[np.float32]:
+        """The values as float32 of the tensor's shape: RNE of the exact ones; poisoned blocks are all 0x7FC00000.
+
+        The one rounding is to `target`: fp32, bf16 or fp16, whose values float32 holds.
+        """
         integers, exponents = self.integers, self.unit_exponents[..., np.newaxis]
         if self.tensor_scale is not None:
             _, significand, exponent = unpack_fp32(self.tensor_scale.view(np.uint32))
             integers, exponents = integers * significand, exponents + exponent
         negated = scale_significands(self.scales, self.format.scale)[..., np.newaxis] < 0
-        values = elements.restore(to_fp32(integers, exponents), self.codes, self.format.element, negated)
+        values = elements.restore(to_float(integers, exponents, target), self.codes, self.format.element, negated)
         return from_blocked(np.where(self.poison[..., np.newaxis], NAN.view(np.float32), values), self.shape, self.axis)
 
     def to_bits(self) -> NDArray[np.uint8]:

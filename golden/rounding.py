@@ -13,10 +13,12 @@ from golden.formats import Rounding
 __all__ = [
     "INFINITY",
     "NAN",
+    "TARGETS",
     "canonical_nan",
     "power_of_two",
     "round_magnitude",
     "sticky_int64",
+    "to_float",
     "to_fp32",
     "unpack_fp32",
 ]
@@ -24,6 +26,7 @@ __all__ = [
 Ints = NDArray[np.int64]
 
 NAN = np.uint32(0x7FC00000)  # the one NaN that any unit produces
+TARGETS = ("fp32", "bf16", "fp16")  # what blocks dequantise to
 INFINITY = np.uint32(0x7F800000)  # magnitudes from here on are not finite
 
 _INPUT_BITS = 24  # significand of FP32
@@ -94,6 +97,30 @@ def to_fp32(integers: Ints, exponents: Ints) -> NDArray[np.float32]:
 
     Gradual underflow; the integer 0 gives +0, a nonzero one that underflows keeps its sign; overflow gives +-Inf.
     """
+    with np.errstate(over="ignore", under="ignore"):
+        return _exact(integers, exponents).astype(np.float32)
+
+
+def to_float(integers: Ints, exponents: Ints, target: str) -> NDArray[np.float32]:
+    """`to_fp32` with the one RNE to `target`: fp32, bf16 or fp16. FP32 holds every result."""
+    if target not in TARGETS:
+        raise ValueError(f"target {target!r}: one of {', '.join(TARGETS)}")
+    exact = _exact(integers, exponents)
+    with np.errstate(over="ignore", under="ignore"):
+        if target == "fp16":
+            return exact.astype(np.float16).astype(np.float32)
+        near = exact.astype(np.float32)
+        if target == "fp32":
+            return near
+        # Rounded to odd, FP32 has 16 bits more than BF16, the last of them sticky: no second rounding can differ.
+        even = (near.view(np.uint32) & 1) == 0
+        odd = np.nextafter(near, np.where(exact > near, np.inf, -np.inf).astype(np.float32))
+        bits = np.where((near != exact) & even, odd, near).view(np.uint32)
+        return ((bits + 0x7FFF + (bits >> 16 & 1)) & np.uint32(0xFFFF0000)).view(np.float32)
+
+
+def _exact(integers: Ints, exponents: Ints) -> NDArray[np.float64]:
+    """integers * 2^exponents as far as any rounding to FP32 or less can tell."""
     integers, exponents = np.asarray(integers, np.int64), np.asarray(exponents, np.int64)
     wide = np.abs(integers) >= 1 << 53
     if wide.any():
@@ -101,10 +128,8 @@ def to_fp32(integers: Ints, exponents: Ints) -> NDArray[np.float32]:
         sticky = (integers >> 10) | ((integers & 1023) != 0)
         integers, exponents = np.where(wide, sticky, integers), np.where(wide, exponents + 10, exponents)
     # Outside -400..200 every nonzero integer is far below the least subnormal, or far above the largest FP32.
-    # Inside, the product with a power of two is exact in float64, so the cast is the only rounding, and it is RNE.
-    exact = integers.astype(np.float64) * power_of_two(np.clip(exponents, -400, 200))
-    with np.errstate(over="ignore", under="ignore"):
-        return exact.astype(np.float32)
+    # Inside, the product with a power of two is exact in float64, so a cast is the only rounding, and it is RNE.
+    return integers.astype(np.float64) * power_of_two(np.clip(exponents, -400, 200))
 
 
 def sticky_int64(integers: NDArray[np.object_], exponents: Ints) -> tuple[Ints, Ints]:
