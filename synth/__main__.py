@@ -69,6 +69,9 @@ def _run(words: Sequence[str]) -> int:
     lists = list(_combinations(unit_words))
     configs = [_read(one) for one in lists]  # prints help and stops if asked to
     targets, timeout = _targets(own.targets), _seconds(own.timeout)
+    for flag, path in (("--json", own.json), ("--csv", own.csv)):
+        if path and not path.parent.is_dir():  # known now, not after minutes of synthesis
+            raise UsageError(f"{flag} {path}: a file in an existing folder")
     from synth.area import price  # Amaranth: wrong options should not wait for it
     from synth.table import csv_text, render
 

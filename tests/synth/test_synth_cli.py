@@ -106,6 +106,7 @@ def test_lists_are_combined(monkeypatch, capsys):
         (["--targets", "cmos,asic"], "--targets asic: of cmos,"),
         (["--mantissa", "4,99"], "--mantissa 99: 2..16"),
         (["--timeout", "never"], "--timeout never: seconds, above 0"),
+        (["--json", "no/such/folder/a.json"], "--json no/such/folder/a.json: a file in an existing folder"),
         (["--unit", "gpu"], "--unit gpu: one of"),
     ],
 )
