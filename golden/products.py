@@ -179,7 +179,7 @@ def _row_product(x: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
 def _finished(total: Floats, a: BlockArray, b: BlockArray) -> Floats:
     """Tensor scales multiplied in, their product first, every operation FP32; NaN canonical."""
     scales = [x.tensor_scale for x in (a, b) if x.tensor_scale is not None]
-    with np.errstate(over="ignore", under="ignore"):
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         return canonical_nan(total * np.prod(scales, dtype=np.float32) if scales else total)
 
 

@@ -154,6 +154,9 @@ def test_limbs_round_like_integers(total, narrower, exponent):
     st.integers(-300, 150),
     st.integers(-110, 40),
 )
+@example(0, (1 << 70) + (1 << 46) + 1, 0, -60, 0)  # a tie but for the last of 71 bits
+@example(0, -(1 << 70) - (1 << 46) - 1, 0, -60, 0)
+@example(0, (1 << 70) + (1 << 46), 0, -60, 0)
 def test_long_sums_fuse_with_one_rounding(accumulator, total, narrower, exponent, distance):
     total >>= narrower
     near = (accumulator >> 23 & 0xFF) - 150 + distance
@@ -257,6 +260,38 @@ def test_matmul_of_any_codes_equals_dots(name):
     a = BlockArray.from_codes(fmt, *operands[0], **shifts)
     b = BlockArray.from_codes(fmt, *operands[1], **shifts, shape=(3 * fmt.block, 40), axis=0)
     equal_to_dots(a, b)
+
+
+@pytest.mark.parametrize("pair", [("mxfp8_e5m2", "mxfp8_e5m2"), ("mxfp8_e5m2", "mxfp8_e4m3"), ("bm_e5m2x32", "mxint8")])
+def test_matmul_keeps_what_wide_sums_cancel(pair):
+    """Elements from end to end of their range, each with its negative: what is left lies 70 bits below the products."""
+    rng, operands = np.random.default_rng(11), []
+    for negated, name in zip((False, True), pair, strict=True):
+        fmt = get_format(name)
+        codes = rng.integers(0, fmt.element.max_code + 1, (30, 2, 32))
+        codes[..., 1::2] = codes[..., ::2]  # pairs of one magnitude, whose products cancel
+        signs = np.resize([0, negated], 32).astype(int)
+        codes[..., -2:] = rng.integers(0, 3, (30, 2, 2))
+        flipped = (1 << fmt.element.bits) - codes if fmt.element.encoding == "twos-complement" else codes | 0x80
+        operands.append(np.where(signs, flipped % 256, codes))
+    a = BlockArray.from_codes(pair[0], operands[0], np.full((30, 2), 127))
+    b = BlockArray.from_codes(pair[1], operands[1], np.full((30, 2), 127), shape=(64, 30), axis=0)
+    equal_to_dots(a, b)
+    left = np.abs(golden.matmul(a, b))
+    assert np.count_nonzero(left) > 600
+    assert left.max() < 2.0**-8
+
+
+def test_empty_sum_under_infinite_tensor_scales_is_nan():
+    """The product of two tensor scales is one FP32 operation and may overflow; 0 times it is NaN, as in IEEE."""
+    q = golden.quantize([3e38] + [0.0] * 31, "nvfp4")
+    tail, head = (
+        BlockArray.from_codes("nvfp4", q.codes[i : i + 1], q.scales[i : i + 1], tensor_scale=q.tensor_scale)
+        for i in (1, 0)
+    )
+    assert patterns(golden.dot(tail, tail)) == [NAN]
+    assert patterns(golden.dot(head, head)) == [0x7F800000]
+    assert_equals_scalar(tail, head)
 
 
 def test_order_matters_where_infinite_blocks_meet_overflow():
