@@ -42,8 +42,6 @@ class ContainerPack(StreamUnit[ContainerPackConfig]):
     the next tensor until the group before it is gone, 7 cycles at most.
     """
 
-    rounding = ("mantissas, cut to wm bits; a NaN keeps its quiet bit",)
-
     def __init__(self, config: ContainerPackConfig) -> None:
         word = data.ArrayLayout(config.word_bits, LANES)
         self._beat, self._tensor = data.StructLayout({"word": word}), tensor_layout(config, container=True)
@@ -67,6 +65,11 @@ class ContainerPack(StreamUnit[ContainerPackConfig]):
     def throughput(self) -> dict[str, int]:
         """Rows; at worst, every group is masked."""
         return {"transfers": 8, "cycles": 9} if self.config.masked else {"transfers": 1, "cycles": 1}
+
+    @property
+    def rounding_points(self) -> list[str]:
+        """One: the mantissas."""
+        return ["mantissas, cut to wm bits (truncation); a NaN keeps its quiet bit"]
 
     @property
     def critical_path(self) -> str:
