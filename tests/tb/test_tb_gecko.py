@@ -38,11 +38,11 @@ class Unit:
         model = build_bulk(verilog, self.manifest)
         self.instances = [Bulk(model, initial_seed=seed) for seed in (1, 2, 3)]
 
-    def check(self, inputs, *, stall=0.0, seed=1):
+    def check(self, inputs, *, stall=0.0, seed=1, timed=False):
         golden = expected(self.config, inputs)
         instance = self.instances[seed % 3]
         instance.reset()
-        run = instance.run(inputs, {name: length(b) for name, b in golden.items()}, stall=stall, seed=seed)
+        run = instance.run(inputs, {name: length(b) for name, b in golden.items()}, stall=stall, seed=seed, timed=timed)
         assert first_mismatch(self.manifest, inputs, golden, run.outputs) == ""
         return run
 
@@ -102,8 +102,22 @@ def test_a_unit_never_waits_for_itself(unit, side):
     slow = unit.manifest.outputs[0].name if side == "outputs" else slow
     inputs = tensor_streams(unit.config, d, values, rng, corrupt=0)
     run = unit.check(inputs, stall=dict.fromkeys(unit.manifest.streams, 0.0) | {slow: 0.3})
-    # Raw rows fill a beat each; 2 % are four standard deviations of the stalls.
+    # Raw rows fill a beat each; 2 % are three standard deviations of the stalls.
     assert run.cycles <= 1.02 * rows / 0.7
+
+
+@pytest.mark.parametrize("unit", [u for u in UNITS if u[0] in ("gecko_encoder", "container_pack")], indirect=True)
+@pytest.mark.parametrize(("mode", "more"), [(Mode.RAW, 0), (Mode.FIXED, 1)])
+def test_rows_behind_the_group_buffer_leave_as_late_as_documented(unit, mode, more):
+    """docs/gecko-ports.md: 11 or 12 cycles from a row to its code, 12 or 13 to its beat, the longer in masked groups."""
+    source, rng = Source[unit.config.get("source", "bf16").upper()], np.random.default_rng(7)
+    d = Descriptor(source=source, length=64, mode=mode, mantissa_bits=source.mantissa_bits, zero_mask=bool(more))
+    coder = "tail" in unit.config
+    values = rng.integers(0, 1 << (8 if coder else source.bits), 64, np.uint64)
+    values = values.astype(np.uint8 if coder else DTYPES[source])
+    run = unit.check(tensor_streams(unit.config, d, values, rng, late=False), timed=True)
+    shown = run.transfers["o"][more:] if coder else run.transfers["data"][:8]
+    assert (shown - run.transfers["i"] == (11 if coder else 12) + more).all()
 
 
 def digits():
