@@ -43,7 +43,7 @@ def _parse(words: list[str]) -> Namespace:
     parser = Parser(prog="python -m tb.formal", description="Prove claims about the generated hardware.")
     parser.add_argument("--list", action="store_true", help="list proofs with their claims, and stop")
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="these; shell pattern; repeatable")
-    parser.add_argument("--timeout", type=float, default=300.0, metavar="S", help="seconds for each run (default 300)")
+    parser.add_argument("--timeout", type=float, default=900.0, metavar="S", help="seconds for each run (default 900)")
     parser.add_argument("--json", metavar="FILE", help="write every verdict and its time, with provenance; - is stdout")
     parser.add_argument("--docs", metavar="FILE", help="renew the table in this Markdown file")
     parser.add_argument("--waves", metavar="DIR", help="write every counterexample here as VCD")
