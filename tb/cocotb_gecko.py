@@ -11,8 +11,8 @@ from golden.gecko.descriptor import Descriptor, Mode, Source
 from tb import runner
 from tb.bench import PERIOD_NS, Mismatch, Tally
 from tb.bench_streams import StreamsBench
+from tb.gecko_tensors import joined
 from tb.manifest import Manifest
-from tb.models_gecko import joined
 from tb.stimulus_gecko import gecko_batch, gecko_corners, tensor_streams
 from tb.stream import PATTERNS, spaced
 

@@ -1,6 +1,6 @@
-"""Seeded tensors for the Gecko units: every mode and width, ragged and empty, legal and corrupt, as input streams.
+"""Input streams of the Gecko units: tensors of every mode and width, ragged and empty, legal and corrupt.
 
-Lengths, widths and exponents are drawn from corners and plain ranges mixed. `tb.points_gecko` counts what was reached.
+`tb.points_gecko` counts what was reached.
 """
 
 from dataclasses import replace
@@ -10,35 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden.gecko.container import encode
-from golden.gecko.descriptor import LANES, ROWS, Descriptor, Mode, Source
+from golden.gecko.descriptor import LANES, Descriptor, Mode
 from golden.gecko.values import DTYPES
-from tb.models_gecko import (
-    GECKO_MODELS,
-    Batch,
-    Config,
-    asked_steps,
-    group_errors,
-    joined,
-    legal,
-    metadata_words,
-)
-from tb.points_gecko import GeckoView, gecko_points
+from tb.gecko_draw import Rng, damaged, noise, random_descriptor, random_values
+from tb.gecko_facts import GeckoView
+from tb.gecko_tensors import Batch, Config, asked_steps, group_errors, joined, legal, metadata_words
+from tb.models_gecko import GECKO_MODELS
+from tb.points_gecko import gecko_points
 from tb.testpoints import mask
 
-__all__ = [
-    "gecko_batch",
-    "gecko_corners",
-    "long_tensor",
-    "random_descriptor",
-    "random_tensor",
-    "random_values",
-    "tensor_streams",
-]
-
-Rng = np.random.Generator
+__all__ = ["gecko_batch", "gecko_corners", "long_tensor", "random_tensor", "tensor_streams"]
 
 _POOL = 600  # tensors to pick corners from
-_LENGTHS = (0, 1, 7, 8, 9, 56, 57, 63, 64, 65, 127, 128, 129)
 
 
 def gecko_batch(config: Config, count: int, rng: Rng) -> dict[str, Batch]:
@@ -90,70 +73,6 @@ def gecko_corners(config: Config, rng: Rng) -> dict[str, Batch]:
     return joined([pool[k] for k in rng.permutation(np.unique(np.concatenate(found)))])
 
 
-def random_descriptor(config: Config, rng: Rng) -> Descriptor:
-    """Any legal tensor, up to 130 values."""
-    container = config["unit"].startswith("container")
-    source = Source[config["source"].upper()] if container else Source.FP32
-    ne = _pick(rng, 8, rng.integers(1, 9))
-    mode = Mode(int(rng.integers(0, 3))) if ne > 1 else Mode.RAW
-    m = source.mantissa_bits
-    return Descriptor(
-        source=source,
-        length=_pick(rng, rng.choice(_LENGTHS), rng.integers(0, 131)),
-        mode=mode,
-        exponent_bits=ne,
-        mantissa_bits=_pick(rng, 0, 1, m, rng.integers(0, m + 1)) if container else 0,
-        bias=_pick(rng, 0, rng.integers(0, 1 << ne)),
-        offset=int(rng.integers(0, 256)) if container and ne < 8 else 0,
-        sign_elided=not container or bool(rng.integers(0, 2)),
-        zero_mask=config["zero_mask"] == "on" and mode is not Mode.RAW and bool(rng.random() < 0.7),
-    )
-
-
-def _pick(rng: Rng, *numbers: Any) -> int:
-    return int(numbers[rng.integers(0, len(numbers))])
-
-
-def random_values(config: Config, d: Descriptor, rng: Rng) -> NDArray[Any]:
-    """Values for a descriptor: exponents within a narrow or wide spread, with some or many of them at the ends."""
-    size = 1 << d.exponent_bits
-    spread = min(_pick(rng, 1, 2, 3, 5, size), size)
-    centre = _pick(rng, rng.integers(0, size), d.bias)
-    codes = (centre + rng.integers(0, spread, d.length) - spread // 2) % size
-    edges = rng.choice([0, 0, 1, size >> 1, size - 1, (centre + size // 2) % size], d.length) % size
-    codes = np.where(rng.random(d.length) < rng.choice([0, 0.02, 0.5]), edges, codes)
-    if rng.random() < 0.2:
-        codes = np.where(rng.random(d.length) < 0.5, 0, codes)
-    if rng.random() < 0.2:
-        codes[rng.integers(0, 8) :: 8] = 0
-    if config["unit"].startswith("gecko"):
-        return codes.astype(np.uint8)
-    return _float_bits(d, codes, rng)
-
-
-def _float_bits(d: Descriptor, codes: NDArray[Any], rng: Rng) -> NDArray[Any]:
-    """Values with these exponent codes; in one tensor of four some that the descriptor rules out."""
-    m = d.source.mantissa_bits
-    field = codes if d.exponent_bits == 8 else np.where(codes == 0, 0, (codes + d.offset) % 256)
-    fraction = rng.integers(0, 1 << m, d.length)
-    single = 1 << rng.integers(0, m, d.length)  # NaNs whose only bit may be cut
-    fraction = np.choose(rng.integers(0, 4, d.length), [fraction, fraction, single, 0])
-    sign = rng.integers(0, 2, d.length)
-    bits = (sign << m + 8 | field << m | fraction).astype(DTYPES[d.source])
-    if d.length and rng.random() < 0.1:
-        bits = legal(bits, d)
-        if d.exponent_bits < 8 and rng.random() < 0.5:
-            # The field whose code would be 0, were it not kept for zeros.
-            bits[rng.integers(0, d.length)] = d.offset << m | rng.integers(0, 1 << m)
-        else:
-            bits[-1] = (1 << d.source.bits) - 1  # a NaN with a set sign
-        return bits
-    if rng.random() < 0.25:
-        wild = rng.integers(0, 1 << d.source.bits, d.length, np.uint64).astype(bits.dtype)
-        return np.where(rng.random(d.length) < rng.choice([0.02, 0.3]), wild, bits)
-    return legal(bits, d)
-
-
 def tensor_streams(
     config: Config, d: Descriptor, values: NDArray[Any], rng: Rng, *, corrupt: float = 0.3, late: bool = True
 ) -> dict[str, Batch]:
@@ -184,7 +103,7 @@ def _rows(config: Config, d: Descriptor, values: NDArray[Any], rng: Rng, late: b
     container = config["unit"] == "container_pack"
     late = d.length == 0 or (late and d.length % LANES == 0 and rng.random() < 0.3)
     rows = d.rows + late
-    laid = _noise(rng, (rows * LANES,), d.source.bits if container else 8).astype(values.dtype)
+    laid = noise(rng, (rows * LANES,), d.source.bits if container else 8).astype(values.dtype)
     # Bits that an exponent code does not have are not looked at.
     above = 8 if container else d.exponent_bits
     laid[: d.length] = values if above == 8 else values | laid[: d.length] >> above << above
@@ -193,12 +112,8 @@ def _rows(config: Config, d: Descriptor, values: NDArray[Any], rng: Rng, late: b
     part["last"] = np.zeros(rows, np.uint8)
     part["count"][-1], part["last"][-1] = 0 if late else d.length - (d.rows - 1) * LANES, 1
     if config.get("tail"):
-        part["tail"] = _noise(rng, (rows, LANES), config["tail"])
+        part["tail"] = noise(rng, (rows, LANES), config["tail"])
     return part
-
-
-def _noise(rng: Rng, shape: tuple[int, ...], bits: int) -> NDArray[Any]:
-    return rng.integers(0, 1 << bits, shape, np.uint64).astype(np.uint32)
 
 
 def _coded(config: Config, d: Descriptor, values: NDArray[Any], rng: Rng, corrupt: bool) -> dict[str, Batch]:
@@ -208,15 +123,15 @@ def _coded(config: Config, d: Descriptor, values: NDArray[Any], rng: Rng, corrup
     exists = made["o"]["count"] > 0
     code, width, word = made["o"]["code"][exists], made["o"]["width"][exists], made["meta"]["word"]
     # Bits above a code's width are not looked at.
-    code = code | (_noise(rng, code.shape, 8) >> width[:, np.newaxis] << width[:, np.newaxis]).astype(np.uint8)
+    code = code | (noise(rng, code.shape, 8) >> width[:, np.newaxis] << width[:, np.newaxis]).astype(np.uint8)
     if corrupt:
         word = damaged(word, d, rng)
         steps = asked_steps(d, group_errors(word, d)[0])
-        code = _noise(rng, (int(steps.sum()), LANES), 8).astype(np.uint8)
+        code = noise(rng, (int(steps.sum()), LANES), 8).astype(np.uint8)
         code = np.where(rng.random(code.shape) < 0.2, np.uint8(1), code)
     i: Batch = {"code": code}
     if config["tail"]:
-        i["tail"] = _noise(rng, code.shape, config["tail"])
+        i["tail"] = noise(rng, code.shape, config["tail"])
     return {"tensor": _facts(config, d), "meta": {"word": word}, "i": i}
 
 
@@ -230,30 +145,8 @@ def _packed(config: Config, d: Descriptor, values: NDArray[Any], rng: Rng, corru
             case 0:
                 beats = beats[: rng.integers(0, len(beats) + 1)]
             case 1:
-                surplus = _noise(rng, (int(rng.integers(1, 12)), LANES), d.source.bits)
+                surplus = noise(rng, (int(rng.integers(1, 12)), LANES), d.source.bits)
                 beats = np.concatenate([beats, surplus.astype(beats.dtype)])
             case 2:
-                beats = _noise(rng, beats.shape, d.source.bits).astype(beats.dtype)
+                beats = noise(rng, beats.shape, d.source.bits).astype(beats.dtype)
     return {"tensor": _facts(config, d, len(beats)), "meta": {"word": word}, "data": {"word": beats}}
-
-
-def damaged(word: NDArray[Any], d: Descriptor, rng: Rng) -> NDArray[Any]:
-    """Metadata words with flipped bits, random ones, random but legal ones, one damaged among good ones, or good."""
-    one = np.arange(len(word)) == rng.integers(0, len(word) + 1)
-    match rng.integers(0, 6):
-        case 0:
-            return _noise(rng, word.shape, 24)
-        case 1:
-            return np.where(one, _noise(rng, word.shape, 24), word)
-        case 2:
-            return np.where(one, word & ~np.uint32(7) | np.uint32(1), word)
-        case 3:
-            flips = np.uint32(1) << rng.integers(0, 24, word.shape).astype(np.uint32)
-            return np.where(rng.random(word.shape) < 0.5, word ^ flips, word)
-        case 4:
-            fields = rng.integers(0, d.exponent_bits, (len(word), ROWS))
-            if d.mode is Mode.DELTA:
-                fields[:, 0] = rng.integers(0, 1 + d.zero_mask, len(word))
-            fields.reshape(-1)[d.rows :] = 0
-            return (fields << 3 * np.arange(ROWS)).sum(axis=1).astype(np.uint32)
-    return word

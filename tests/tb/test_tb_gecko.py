@@ -14,11 +14,12 @@ from hdl.registry import make_config
 from tb.build import build_bulk
 from tb.bulk import Bulk
 from tb.bulk_check import first_mismatch
+from tb.gecko_draw import random_descriptor, random_values
+from tb.gecko_tensors import joined
 from tb.manifest import Manifest
 from tb.models import expected, length
-from tb.models_gecko import joined
 from tb.regression import emitted
-from tb.stimulus_gecko import gecko_batch, random_descriptor, random_values, tensor_streams
+from tb.stimulus_gecko import gecko_batch, tensor_streams
 
 DATA = Path(__file__).parents[1] / "data"
 UNITS = [
