@@ -12,13 +12,19 @@ from numpy.typing import NDArray
 
 from golden.catalog import get_format
 from golden.units import relu
-from tb.models import Batch, Config, accumulated, random_words
+from tb.batches import Batch, Config
+from tb.gecko_facts import GeckoView
+from tb.models import random_words
+from tb.models_dot import accumulated
 from tb.models_gecko import GECKO_MODELS
 from tb.points_dequantize import DEQUANTIZE_POINTS, DequantizeView
-from tb.points_dot import ACCUMULATE_POINTS, BLOCK_POINTS, FLOAT_POINTS, DotView
-from tb.points_gecko import GeckoView, gecko_points
-from tb.points_quantize import QUANTIZE_POINTS, STOCHASTIC_POINTS, QuantizeView
+from tb.points_dot import ACCUMULATE_POINTS, BLOCK_POINTS, FLOAT_POINTS
+from tb.points_formats import DOT_FORMAT_POINTS, F25_POINTS
+from tb.points_gecko import gecko_points
+from tb.points_quantize import QUANTIZE_POINTS, STOCHASTIC_POINTS
 from tb.testpoints import Need, Point, judge, mask
+from tb.view_dot import DotView
+from tb.view_quantize import QuantizeView
 
 __all__ = ["count_hits", "hit_masks", "points", "verdict"]
 
@@ -35,7 +41,7 @@ _SHARED = [
     "exponent clamped from below", "scale rule keeps the exponent",
 ]  # fmt: skip
 # The sums of a dot product are integers of few bits: seldom a mantissa of ones and more ones below it.
-_SHORT = Need("mantissas of up to four bits", lambda c: get_format(c["to"]).element.mantissa_bits <= 4, exact=False)
+_SHORT = Need("elements of up to four bits", lambda c: get_format(c["to"]).element.precision <= 4, exact=False)
 _TILE_POINTS += [
     Point(point.name, point.hit, (*point.needs, _SHORT))
     for point in QUANTIZE_POINTS
@@ -54,6 +60,10 @@ def _prefixed(prefix: str, listed: list[Point]) -> list[Point]:
 
 def _sections(config: Config) -> dict[str, list[Point]]:
     """Sections of the plan; each is counted on a view of its own."""
+    return {name: [point for point in listed if point.means(config)] for name, listed in _listed(config).items()}
+
+
+def _listed(config: Config) -> dict[str, list[Point]]:
     if config["unit"] in GECKO_MODELS:
         return {"gecko": gecko_points(config)}
     stochastic = STOCHASTIC_POINTS if config.get("rounding") == "sr" else []
@@ -63,11 +73,12 @@ def _sections(config: Config) -> dict[str, list[Point]]:
         case "dequantize":
             return {"dequantize": DEQUANTIZE_POINTS}
         case "tile":
-            dot = BLOCK_POINTS + FLOAT_POINTS + ACCUMULATE_POINTS
+            dot = BLOCK_POINTS + DOT_FORMAT_POINTS + FLOAT_POINTS + ACCUMULATE_POINTS
             stochastic = _TILE_STOCHASTIC if stochastic else []
             return {"dot": dot, "tile": _prefixed("tile", _TILE_POINTS + stochastic)}
+    blocks = BLOCK_POINTS + DOT_FORMAT_POINTS + (F25_POINTS if config.get("mode") == "f25" else [])
     floats = FLOAT_POINTS if config["result"] == "fp32" else []
-    return {"dot": BLOCK_POINTS + floats + (ACCUMULATE_POINTS if config["accumulate"] != "none" else [])}
+    return {"dot": blocks + floats + (ACCUMULATE_POINTS if config["accumulate"] != "none" else [])}
 
 
 def points(config: Config) -> list[Point]:

@@ -1,137 +1,51 @@
 """Test points of the dot product and its accumulators."""
 
-from functools import cached_property
-
 import numpy as np
 
 from golden.catalog import get_format
-from golden.products import block_dot, block_sums
-from tb.models import Batch, Config, accumulated, operands
+from golden.formats import ElementEncoding
+from tb.batches import Config, group_blocks
+from tb.models_dot import sum_facts
 from tb.scenarios import powers
 from tb.testpoints import Need, Point
 
-__all__ = ["ACCUMULATE_POINTS", "BLOCK_POINTS", "FLOAT_POINTS", "DotView", "Rounded"]
-
-
-class Rounded:
-    """How integers * 2^lsb meet FP32: exact magnitude, the bits that are cut, and the result `values`."""
-
-    def __init__(self, integers: np.ndarray, lsb: np.ndarray, values: np.ndarray) -> None:
-        self.magnitude, self.values = np.abs(integers), values
-        self.positive, self.negative = integers > 0, integers < 0
-        length = np.frexp(self.magnitude.astype(np.float64))[1]  # exact below 2^53
-        cut = np.maximum(np.maximum(lsb + length - 24, -149) - lsb, 0)
-        self.vanishes = cut > 62
-        self.cut = np.minimum(cut, 62)
-        self.rest = self.magnitude & ((1 << self.cut) - 1)
-        self.kept = self.magnitude >> self.cut
-        self.half = np.where(self.cut > 0, 1 << np.maximum(self.cut - 1, 0), 0)
-        self.finite = np.isfinite(values)
-        self.tie = self.finite & (self.cut > 0) & (self.rest == self.half) & ~self.vanishes
-        self.up = self.finite & (self.cut > 0) & ((self.rest > self.half) | (self.tie & (self.kept & 1 == 1)))
-        self.up &= ~self.vanishes
-        self.carry = self.up & ((self.kept & (self.kept + 1)) == 0) & (self.kept > 0)
-
-
-class DotView:
-    """Facts about a batch of a dot product."""
-
-    def __init__(self, config: Config, inputs: Batch, outputs: Batch) -> None:
-        self.config, self.inputs, self.outputs = config, inputs, outputs
-        self.a, self.b = operands(config, inputs)
-        self.poison_a, self.poison_b = self.a.poison[:, 0], self.b.poison[:, 0]
-        self.products = self.a.mantissas[:, 0] * self.b.mantissas[:, 0]
-        self.sums, self.lsb, self.poison = (column[:, 0] for column in block_sums(self.a, self.b))
-
-    @cached_property
-    def blocks(self) -> np.ndarray:
-        """FP32 result of each block."""
-        return block_dot(self.a, self.b)[:, 0]
-
-    @cached_property
-    def alone(self) -> np.ndarray:
-        """Transfers whose sum is rounded by itself: with a fused accumulator only those that join +0."""
-        return self.before == 0 if self.config.get("accumulate") == "fused" else np.ones(len(self.sums), bool)
-
-    @cached_property
-    def rounded(self) -> Rounded:
-        """The rounding of each block's sum."""
-        return Rounded(np.where(self.alone, self.sums, 0), self.lsb, np.where(self.alone, self.blocks, np.nan))
-
-    @cached_property
-    def after(self) -> np.ndarray:
-        """Accumulator after each transfer."""
-        return accumulated(self.config, self.inputs)
-
-    @cached_property
-    def previous(self) -> np.ndarray:
-        """Accumulator of the same context before the transfer, `first` not yet obeyed."""
-        contexts = self.config.get("contexts", 1)
-        return np.concatenate([np.zeros(contexts, np.float32), self.after[:-contexts]])
-
-    @cached_property
-    def before(self) -> np.ndarray:
-        """The value that the transfer's block is added to."""
-        return np.where(self.first, np.float32(0), self.previous)
-
-    @property
-    def first(self) -> np.ndarray:
-        """Transfers that start a sum."""
-        return self.inputs["first"] == 1
-
-    @property
-    def last(self) -> np.ndarray:
-        """Transfers that show a sum."""
-        return self.inputs["last"] == 1
-
-    def earlier(self, mask: np.ndarray) -> np.ndarray:
-        """The mask one transfer of the same context ago; False where there is none."""
-        contexts = self.config.get("contexts", 1)
-        return np.concatenate([np.zeros(contexts, bool), mask[:-contexts]])
-
-    @cached_property
-    def run(self) -> np.ndarray:
-        """Transfers since the context's sum was +0, this one included."""
-        run = np.zeros(len(self.sums), np.int64)
-        contexts = self.config.get("contexts", 1)
-        for n, first in enumerate(self.first):
-            run[n] = 1 if first or n < contexts else run[n - contexts] + 1
-        return run
-
-    @cached_property
-    def add_tie(self) -> np.ndarray:
-        """Additions of accumulator and block result that lie exactly between two FP32 numbers."""
-        with np.errstate(all="ignore"):
-            x, y = self.before.astype(np.float64), self.blocks.astype(np.float64)
-            total = x + y
-            exact = (total - x == y) & (total - y == x)
-            near = total.astype(np.float32)
-            other = np.nextafter(near, np.where(near < total, np.inf, -np.inf).astype(np.float32))
-            gap = np.abs(total - near)
-            return exact & (gap > 0) & (gap == np.abs(other.astype(np.float64) - total))
+__all__ = ["ACCUMULATE_POINTS", "BLOCK_POINTS", "FLOAT_POINTS"]
 
 
 def _largest(config: Config) -> int:
-    a, b = get_format(config["format"]), get_format(config["format_b"])
-    return a.block * a.element.max_integer * b.element.max_integer
+    """Of the sum of a transfer, in units of its smallest product."""
+    return group_blocks(config) * sum_facts(config).most
 
 
 def _overflows(config: Config) -> bool:
-    # The largest block result reaches halfway between FLT_MAX and 2^128.
+    # The largest result reaches halfway between FLT_MAX and 2^128.
     high = powers(config)[1]
     return _largest(config) << max(high, 0) >= ((1 << 25) - 1) << 103 + max(-high, 0)
+
+
+def _inexact(config: Config) -> bool:
+    # A group of the mode f25 has 25 bits with the sign: it fits.
+    wide = config.get("mode") != "f25" and max(_largest(config), -sum_facts(config).least).bit_length() > 24
+    return wide or powers(config)[0] <= -150
+
+
+def _encoding(config: Config) -> ElementEncoding:
+    return get_format(config["format"]).element.encoding
 
 
 TOP = Need("blocks of 2^127 or more", lambda c: _largest(c) << max(powers(c)[1], 0) >= 1 << 127 + max(-powers(c)[1], 0))
 # Smaller blocks can add up to an infinity too, but only in sums longer than is worth simulating.
 GROWS = Need("terms of 2^127", lambda c: powers(c)[1] >= 127, exact=False)
-PAIR = Need("a block of two", lambda c: get_format(c["format"]).block > 1)
+PAIR = Need("two elements", lambda c: get_format(c["format"]).block * group_blocks(c) > 1)
+MINUS_ZERO = Need(
+    "a sign apart from the magnitude", lambda c: _encoding(c) is not ElementEncoding.TWOS_COMPLEMENT, meaning=True
+)
 SUBNORMAL = Need("exponents below FP32's normal range", lambda c: powers(c)[0] < -126)
 VANISH = Need("exponents below FP32's range", lambda c: powers(c)[0] <= -150)
 OVERFLOW = Need("exponents above FP32's range", _overflows)
 INEXACT = Need(
     "sums wider than 24 bits or exponents below FP32's range",
-    lambda c: _largest(c).bit_length() > 24 or powers(c)[0] <= -150,
+    _inexact,
 )
 # Above the subnormals it takes a sum of 24 ones: possible in wide units, but too rare to ask for.
 CARRY = Need("exponents below FP32's range", VANISH.holds, exact=False)
@@ -143,20 +57,20 @@ CONTEXTS = Need("two contexts", lambda c: c.get("contexts", 1) > 1)
 
 
 BLOCK_POINTS = [
-    Point("block a all zero", lambda v: ~v.poison & ~v.a.mantissas[:, 0].any(axis=1)),
-    Point("block b all zero", lambda v: ~v.poison & ~v.b.mantissas[:, 0].any(axis=1)),
-    Point("minus zero received", lambda v: (v.a.codes[:, 0] == 1 << v.a.format.element.mantissa_bits).any(axis=1)),
+    Point("block a all zero", lambda v: ~v.poison & ~v.mantissas_a.any(axis=1)),
+    Point("block b all zero", lambda v: ~v.poison & ~v.mantissas_b.any(axis=1)),
+    Point("minus zero received", lambda v: (v.codes_a == 1 << v.a.format.element.bits - 1).any(axis=1), (MINUS_ZERO,)),
     Point("single non-zero product", lambda v: np.count_nonzero(v.products, axis=1) == 1),
-    Point("largest sum", lambda v: v.sums == _largest(v.config)),
-    Point("largest negative sum", lambda v: v.sums == -_largest(v.config)),
+    Point("largest sum", lambda v: (v.block_sums == sum_facts(v.config).most).any(axis=1)),
+    Point("largest negative sum", lambda v: (v.block_sums == sum_facts(v.config).least).any(axis=1)),
     Point("products of both signs", lambda v: (v.products.max(axis=1) > 0) & (v.products.min(axis=1) < 0), (PAIR,)),
-    Point("products cancel to zero", lambda v: (v.sums == 0) & v.products.any(axis=1), (PAIR,)),
+    Point("products cancel to zero", lambda v: (v.sums == 0) & v.products.any(axis=1) & ~v.poison, (PAIR,)),
     Point("poison in a", lambda v: v.poison_a & ~v.poison_b),
     Point("poison in b", lambda v: v.poison_b & ~v.poison_a),
     Point("poison in both", lambda v: v.poison_a & v.poison_b),
-    Point("poison with mantissas", lambda v: v.poison_a & (v.a.codes[:, 0] != 0).any(axis=1)),
-    Point("lowest exponents", lambda v: (v.sums != 0) & (v.lsb == powers(v.config)[0])),
-    Point("highest exponents", lambda v: (v.sums != 0) & (v.lsb == powers(v.config)[1])),
+    Point("poison with mantissas", lambda v: v.poison_a & (v.codes_a != 0).any(axis=1)),
+    Point("lowest exponents", lambda v: ((v.block_sums != 0) & (v.units == powers(v.config)[0])).any(axis=1)),
+    Point("highest exponents", lambda v: ((v.block_sums != 0) & (v.units == powers(v.config)[1])).any(axis=1)),
 ]
 
 FLOAT_POINTS = [

@@ -1,75 +1,15 @@
 """Test points of the converter from floats to blocks."""
 
-from functools import cached_property
-
 import numpy as np
 
 from golden.catalog import get_format
-from golden.formats import BlockFormat, ScaleRule
-from tb.models import Batch, Config, as_blocks, random_words, to_float
-from tb.testpoints import Need, Point
+from golden.formats import BlockFormat, ElementEncoding, ScaleRule, Specials
+from tb.batches import Config, to_float
+from tb.directed import MOST_BITS, MOST_STEPS
+from tb.testpoints import Need, Point, complete
+from tb.view_quantize import SOURCES, QuantizeView
 
-__all__ = ["QUANTIZE_POINTS", "STOCHASTIC_POINTS", "QuantizeView"]
-
-# Significand bits, smallest subnormal's exponent, top binade of the source formats.
-_SOURCES = {"fp32": (24, -149, 127), "bf16": (8, -133, 127), "fp16": (11, -24, 15)}
-
-
-class QuantizeView:
-    """Facts about a batch of blocks on their way to BFP: `x` (blocks, block) float32 values, `words` of SR or 0."""
-
-    def __init__(self, config: Config, x: np.ndarray, outputs: Batch, words: np.ndarray | None) -> None:
-        self.config, self.words = config, words if words is not None else np.zeros(x.shape, np.uint32)
-        self.format = get_format(config.get("to", config["format"]))
-        self.x, self.absolute = x, np.abs(x)
-        self.blocks = as_blocks(self.format, outputs)
-        self.poison = self.blocks.poison[:, 0]
-        self.codes, self.exponent = self.blocks.codes[:, 0], self.blocks.exponents[:, 0]
-        finite = ~self.poison[:, np.newaxis]
-        # |x| in units of the block's last place; exact in float64, as both factors are
-        with np.errstate(invalid="ignore"):
-            shift = self.format.element.mantissa_bits - self.exponent[:, np.newaxis]
-            self.scaled = np.where(finite, np.ldexp(np.where(finite, self.absolute, 0).astype(np.float64), shift), 0)
-        self.floor = np.floor(self.scaled)
-        self.rest = self.scaled - self.floor
-        self.magnitude = self.codes & self.format.element.max_code
-        self.maximum = np.where(self.poison, 0, np.where(finite, self.absolute, 0).max(axis=1))
-        self.leader = self.absolute == self.maximum[:, np.newaxis]
-        self.floor_exponent = np.frexp(self.maximum)[1]  # of the rule floor: e(max) + 1
-        self.natural = (self.maximum > 0) & (self.floor_exponent >= self.format.scale.lowest)
-
-    @classmethod
-    def of_unit(cls, config: Config, inputs: Batch, outputs: Batch) -> "QuantizeView":
-        """The view of a converter's own batch."""
-        shape = (-1, get_format(config["format"]).block)
-        x = to_float(inputs["value"], config["source"]).reshape(shape)
-        stochastic = config["rounding"] == "sr"
-        return cls(config, x, outputs, random_words(config, inputs, x.shape, config["lanes"]) if stochastic else None)
-
-    @cached_property
-    def last_transfer(self) -> np.ndarray:
-        """Blocks of several transfers whose largest element comes with the last one."""
-        early = self.leader[:, : -self.config["lanes"]]
-        return ~self.poison & (self.maximum > 0) & (early.shape[1] > 0) & ~early.any(axis=1)
-
-    @cached_property
-    def saturated(self) -> np.ndarray:
-        """Elements that rounding took past the largest mantissa."""
-        top = self.format.element.max_code
-        up = {"rne": self.rest >= 0.5, "rna": self.rest >= 0.5, "rtz": np.False_}.get(self.config["rounding"])
-        if up is None:
-            up = self.word_sum >= 1 << self.config["random_bits"]
-        return self.floor + up > top
-
-    @cached_property
-    def fraction(self) -> np.ndarray:
-        """The R uppermost bits below the last place, as SR sees them."""
-        return np.floor(np.ldexp(self.rest, self.config["random_bits"])).astype(np.int64)
-
-    @cached_property
-    def word_sum(self) -> np.ndarray:
-        """Fraction plus random word: a carry out of R bits rounds up."""
-        return self.fraction + self.words.astype(np.int64)
+__all__ = ["QUANTIZE_POINTS", "STOCHASTIC_POINTS"]
 
 
 def _target(config: Config) -> BlockFormat:
@@ -77,24 +17,26 @@ def _target(config: Config) -> BlockFormat:
 
 
 def _precision(config: Config) -> int:
-    return _SOURCES[config.get("source", "fp32")][0]
+    return SOURCES[config.get("source", "fp32")][0]
 
 
 def _precise(config: Config) -> bool:
     """Whether the largest element of a block can have bits below its last place."""
-    return _precision(config) > _target(config).element.mantissa_bits
+    return _precision(config) > _target(config).element.precision
+
+
+def _top(config: Config) -> int:
+    """What the largest value asks of the shared exponent under the rule floor."""
+    return SOURCES[config.get("source", "fp32")][2] - _target(config).element.emax
 
 
 def _clamps_above(config: Config) -> bool:
-    return _SOURCES[config.get("source", "fp32")][2] + 1 > _target(config).scale.highest
+    return _top(config) > _target(config).scale.highest
 
 
 def _clamps_below(config: Config) -> bool:
-    return _SOURCES[config.get("source", "fp32")][1] + 1 < _target(config).scale.lowest
-
-
-def _clamps(config: Config) -> bool:
-    return _clamps_above(config) or _clamps_below(config)
+    fmt = _target(config)
+    return SOURCES[config.get("source", "fp32")][1] - fmt.element.emax < fmt.scale.lowest
 
 
 def _small_elements(config: Config) -> bool:
@@ -102,13 +44,31 @@ def _small_elements(config: Config) -> bool:
 
 
 def _saturates(config: Config) -> bool:
-    rule, rounding = config["scale_rule"], config["rounding"]
+    rule, rounding, fmt = config["scale_rule"], config["rounding"], _target(config)
+    if _clamps_above(config):
+        return True
+    # The codes above the largest are not numbers: what would round to them, or be cut to them, saturates.
+    if fmt.element.specials is Specials.NAN and rule != ScaleRule.CEIL:
+        return True
     unguarded = rule == ScaleRule.FLOOR or (rule == ScaleRule.EVEN and rounding == "sr")
-    return _clamps_above(config) or (_precise(config) and unguarded and rounding != "rtz")
+    unguarded |= _top(config) + 1 > fmt.scale.highest  # where the rule wants one more than there is
+    return _precise(config) and unguarded and rounding != "rtz"
 
 
 def _ties(config: Config) -> bool:
-    return _target(config).block > 1 or _precise(config) or _clamps(config)
+    return _target(config).block > 1 or _precise(config) or _clamps_above(config) or _clamps_below(config)
+
+
+def _far(config: Config) -> bool:
+    """Whether the least value can lie 30 places below the last one."""
+    fmt, (_, bottom, _) = _target(config), SOURCES[config.get("source", "fp32")]
+    return min(_top(config), fmt.scale.highest) + fmt.element.lsb_exponent - 30 > bottom
+
+
+def _whole_pairs(config: Config) -> bool:
+    """Whether every pair that shares a microexponent holds one of the largest elements of `directed.all_values`."""
+    fmt = _target(config)
+    return fmt.block > 1 and (fmt.subblock % 2 == 0 or not fmt.microexponents)
 
 
 PAIR = Need("elements below the largest one", _small_elements)
@@ -124,18 +84,70 @@ BUMP = Need(
 )
 FULL = Need(
     "a source as precise as a mantissa",
-    lambda c: _precision(c) >= _target(c).element.mantissa_bits or _clamps_above(c),
+    lambda c: _precision(c) >= _target(c).element.precision or _clamps_above(c),
 )
 TIES = Need("a source precise enough for ties", _ties)
 # floor puts the largest element's leading one at the top; a single mantissa bit is then odd, or zero.
 EVEN_TIES = Need(
     "an even mantissa below a tie",
-    lambda c: _ties(c) and (_small_elements(c) or _target(c).element.mantissa_bits > 1),
+    lambda c: _ties(c) and (_small_elements(c) or _target(c).element.precision > 1),
 )
 ODD_TIES = Need(
     "an odd mantissa below a tie",
-    lambda c: _ties(c) and (c["scale_rule"] == "floor" or _target(c).element.mantissa_bits > 1 or _clamps_above(c)),
+    lambda c: _ties(c) and (c["scale_rule"] == "floor" or _target(c).element.precision > 1 or _clamps_above(c)),
 )
+
+FAR = Need("values 2^-30 below a last place", _far, exact=False)
+CODES = Need("elements of up to 8 bits", lambda c: _target(c).element.bits <= MOST_BITS, exact=False)
+SHORT = Need(
+    "a block in a few transfers",
+    lambda c: _target(c).block // c.get("lanes", _target(c).block) <= MOST_STEPS and "to" not in c,
+    exact=False,
+)
+PAIRED = Need("a block of two or more, in even pairs", _whole_pairs, exact=False)
+FLOATS = Need("minifloat elements", lambda c: _target(c).element.is_float, meaning=True)
+SUBNORMALS = Need("a fraction", lambda c: _target(c).element.mantissa_bits > 0)
+UP = Need("a rounding that goes up", lambda c: c["rounding"] != "rtz")
+CARRIES = Need(
+    "minifloat elements and a rounding that goes up",
+    lambda c: _target(c).element.is_float and _small_elements(c) and c["rounding"] != "rtz",
+    meaning=True,
+)
+SHIFTS = Need("microexponents", lambda c: _target(c).microexponents > 0, meaning=True)
+PAIRS = Need("two pairs", lambda c: _target(c).microexponents > 1)
+
+
+def _every_code(view: QuantizeView) -> np.ndarray:
+    """Every code that a converter makes: finite ones, and a minus zero only in minifloats."""
+    element = view.element
+    codes = np.arange(1 << element.bits)
+    magnitude, sign = codes & ((1 << element.bits - 1) - 1), codes >> element.bits - 1
+    made = magnitude <= element.max_code
+    if element.encoding is ElementEncoding.TWOS_COMPLEMENT:
+        made = codes != 1 << element.bits - 1
+    elif not element.is_float:
+        made &= (magnitude > 0) | (sign == 0)
+    return complete(np.broadcast_to(view.clean, view.codes.shape), view.codes, codes[made].tolist())
+
+
+def _every_binade(view: QuantizeView) -> np.ndarray:
+    """A block's maximum with every exponent of the source's normal numbers."""
+    precision, bottom, top = SOURCES[view.config.get("source", "fp32")]
+    return complete(view.maximum > 0, view.floor_exponent + view.element.emax, range(bottom + precision - 1, top + 1))
+
+
+def _every_microexponent(view: QuantizeView) -> np.ndarray:
+    values = range(view.format.max_microexponent + 1)
+    busy = (view.pair_maximum > 0) & view.clean
+    return complete(busy, view.shared, values)
+
+
+def _moves_pair(view: QuantizeView) -> np.ndarray:
+    """Pairs, in blocks whose own exponent stays, that the rule lifts by one."""
+    stays = (view.exponent == view.floor_exponent)[:, np.newaxis] & view.clean
+    inside = (view.pair_distance > 0) & (view.pair_distance <= view.format.max_microexponent)
+    return stays & inside & (view.shared == view.pair_distance - 1)
+
 
 QUANTIZE_POINTS = [
     Point("all-zero block", lambda v: (v.maximum == 0) & ~v.poison),
@@ -162,9 +174,9 @@ QUANTIZE_POINTS = [
     Point("negative tie", lambda v: (v.rest == 0.5) & (v.x < 0), (TIES,)),
     Point("just below a tie", lambda v: (v.rest > 0.4375) & (v.rest < 0.5), (FRACTIONS,)),
     Point("just above a tie", lambda v: (v.rest > 0.5) & (v.rest < 0.5625), (FRACTIONS,)),
-    Point("negative rounds to zero", lambda v: (v.x < 0) & (v.magnitude == 0) & ~v.poison[:, np.newaxis], (PAIR,)),
-    Point("far below the last place", lambda v: (v.scaled > 0) & (v.scaled < 2.0**-30), (PAIR,)),
-    Point("largest mantissa", lambda v: v.magnitude == v.format.element.max_code, (FULL,)),
+    Point("negative rounds to zero", lambda v: (v.x < 0) & (v.magnitude == 0) & v.clean, (PAIR,)),
+    Point("far below the last place", lambda v: (v.scaled > 0) & (v.scaled < 2.0**-30), (PAIR, FAR)),
+    Point("largest mantissa", lambda v: v.magnitude == v.element.max_integer, (FULL,)),
     Point("saturates", lambda v: v.saturated, (SATURATES,)),
     Point(
         "exponent clamped from above", lambda v: (v.maximum > 0) & (v.floor_exponent > v.format.scale.highest), (ABOVE,)
@@ -174,6 +186,27 @@ QUANTIZE_POINTS = [
     ),
     Point("scale rule takes the next exponent", lambda v: v.natural & (v.exponent == v.floor_exponent + 1), (BUMP,)),
     Point("scale rule keeps the exponent", lambda v: v.natural & (v.exponent == v.floor_exponent)),
+]
+
+# What only some formats have, and sets to be driven in full.
+QUANTIZE_POINTS += [
+    Point("every element code", lambda v: _every_code(v), (CODES, SHORT, PAIRED)),
+    Point("a maximum in every binade", lambda v: _every_binade(v), (SHORT,)),
+    Point("minus zero stored", lambda v: (v.codes == 1 << v.element.bits - 1) & v.clean, (FLOATS,)),
+    Point("subnormal element stored", lambda v: (v.magnitude > 0) & (v.magnitude < v.normal), (FLOATS, SUBNORMALS)),
+    Point("rounds to the least element", lambda v: (v.magnitude == 1) & (v.floor == 0), (PAIR, UP)),
+    Point("rounds up to the first normal element", lambda v: (v.floor == v.normal - 1) & v.up & v.least, (CARRIES,)),
+    Point("rounds up into the next binade", lambda v: v.up & (v.floor == 2 * v.normal - 1) & ~v.saturated, (CARRIES,)),
+    Point("tie of a subnormal element", lambda v: (v.rest == 0.5) & v.least & (v.floor < v.normal), (FLOATS, PAIR)),
+    Point("every microexponent", lambda v: _every_microexponent(v), (SHIFTS,)),
+    Point("pair at the last microexponent", lambda v: v.pair_distance == v.format.max_microexponent, (SHIFTS, PAIRS)),
+    Point("pair below the last microexponent", lambda v: v.pair_distance > v.format.max_microexponent, (SHIFTS, PAIRS)),
+    Point(
+        "zero pair beside others",
+        lambda v: (v.pair_maximum == 0) & (v.pair_maximum > 0).any(1)[:, None],
+        (SHIFTS, PAIRS),
+    ),
+    Point("scale rule moves a pair alone", lambda v: _moves_pair(v), (SHIFTS, PAIRS, BUMP)),
 ]
 
 STOCHASTIC_POINTS = [

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden.catalog import get_format
-from golden.formats import BlockFormat
-from tb.models import Config
+from tb.batches import Config, element_field, exponent_codes, signed_codes
+from tb.models_dot import sum_facts
 
-__all__ = ["SCENARIOS", "Term", "exponent_codes", "scenario_batch"]
+__all__ = ["SCENARIOS", "Term", "powers", "scenario_batch"]
 
 POISON = None
 
@@ -50,6 +50,10 @@ SCENARIOS: dict[str, list[Term]] = {
     "borrow past the top": _sum((1, 0), (-1, -24)),
     "half of a last place is lost twice": _sum((1, 0), (1, -24), (1, -24)),
     "sticky alone": _sum((1, 0), (1, -60), (-1, -60)),
+    "tie broken 5 places below": _sum((1, -7), (1, -24), (1, -29), (1, 0)),
+    "tie broken 7 places below": _sum((1, -8), (1, -24), (1, -31), (1, 0)),
+    "tie broken 15 places below": _sum((1, -16), (1, -24), (1, -39), (1, 0)),
+    "tie broken 16 places below": _sum((1, -24), (1, -40), (1, 0)),
     "subtract sticky": _sum((1, 24), (-1, -2), (-1, -1), (-1, 0)),
     "accumulator swallowed": _sum((1, -30), (1, 0)),
     "swallowed": _sum((1, 40), (-1, -40), (-1, 40)),
@@ -78,10 +82,9 @@ SCENARIOS: dict[str, list[Term]] = {
 
 
 def powers(config: Config) -> tuple[int, int]:
-    """Smallest and largest t for which +-2^t is one product of magnitudes 1 in this configuration."""
-    a, b = get_format(config["format"]), get_format(config["format_b"])
-    m = a.element.mantissa_bits + b.element.mantissa_bits
-    return a.scale.lowest + b.scale.lowest - m, a.scale.highest + b.scale.highest - m
+    """Smallest and largest t for which +-2^t is one product of magnitudes 1, microexponents at their largest."""
+    facts = sum_facts(config)
+    return facts.lowest, facts.highest
 
 
 def reachable(config: Config, terms: list[Term]) -> bool:
@@ -103,29 +106,25 @@ def scenario_batch(config: Config, rng: np.random.Generator) -> dict[str, NDArra
 def _batch(config: Config, terms: list[Term], rng: np.random.Generator) -> dict[str, NDArray[Any]]:
     a, b = get_format(config["format"]), get_format(config["format_b"])
     n = len(terms)
-    m = a.element.mantissa_bits + b.element.mantissa_bits
     poison = np.array([term.power is POISON for term in terms])
     negative = np.array([term.sign < 0 for term in terms])
     lane = rng.integers(0, a.block, n)
     x, y = np.zeros((n, a.block), np.uint16), np.zeros((n, b.block), np.uint16)
     x[np.arange(n), lane] = [term.sign != 0 for term in terms]
-    flip = rng.integers(0, 2, n).astype(np.bool_)  # which operand is negative
-    x |= (flip.astype(np.uint16) << a.element.mantissa_bits)[:, np.newaxis]  # zeros turn into minus zeros
-    y[np.arange(n), lane] = 1 | (flip ^ negative).astype(np.uint16) << b.element.mantissa_bits
-    total = np.array([0 if term.power is POISON else term.power for term in terms]) + m
+    y[np.arange(n), lane] = 1
+    flip = rng.integers(0, 2, n).astype(np.bool_)  # which operand is negative; its zeros turn into minus zeros
+    total = np.array([0 if term.power is POISON else term.power for term in terms]) - a.unit_exponent - b.unit_exponent
     first = np.clip(total // 2 + rng.integers(-3, 4, n), a.scale.lowest, a.scale.highest)
     first = np.clip(first, total - b.scale.highest, total - b.scale.lowest)
-    return {
-        "a.mantissa": x,
-        "a.exponent": exponent_codes(a, first, poison & flip),
-        "b.mantissa": y,
-        "b.exponent": exponent_codes(b, total - first, poison & ~flip),
-        "first": np.array([term.first for term in terms], np.uint8),
-        "last": np.array([term.last for term in terms], np.uint8),
+    operands = {
+        "a.": (a, signed_codes(a, x, flip[:, np.newaxis]), first, poison & flip),
+        "b.": (b, signed_codes(b, y, (flip ^ negative)[:, np.newaxis] & (y > 0)), total - first, poison & ~flip),
     }
-
-
-def exponent_codes(fmt: BlockFormat, values: NDArray[np.int64], poison: NDArray[np.bool_]) -> NDArray[np.uint16]:
-    """Stored codes of exponents within the format's range, the reserved one where `poison`."""
-    codes = (values + fmt.scale.bias) & ((1 << fmt.scale.bits) - 1)
-    return np.where(poison, fmt.scale.poison_code, codes).astype(np.uint16)
+    batch: dict[str, NDArray[Any]] = {}
+    for prefix, (fmt, codes, exponents, poisoned) in operands.items():
+        batch[prefix + element_field(fmt)] = codes
+        if fmt.microexponents:
+            batch[prefix + "microexponent"] = np.full((n, fmt.microexponents), fmt.max_microexponent, np.uint8)
+        batch[prefix + "exponent"] = exponent_codes(fmt, exponents, poisoned)
+    marks = {name: np.array([getattr(term, name) for term in terms], np.uint8) for name in ("first", "last")}
+    return batch | marks

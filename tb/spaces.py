@@ -12,13 +12,13 @@ from golden.catalog import get_format
 from golden.formats import Rounding, ScaleRule
 from hdl.config import UnitConfig
 from hdl.registry import make_config
-from tb.patterns import choice, exponents
+from tb.operands import choice, exponents
 from tb.stimulus import corner_batch, random_batch
 from tb.stimulus_gecko import long_tensor
 
 __all__ = ["JOBS", "STRUCTURED_SUMS", "Job"]
 
-Batch = dict[str, NDArray[Any]]
+Batch = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden.catalog import get_format
-from tb.models import Batch, Config, expected, length, rows, transfers
+from tb.batches import Batch, Config, element_field, exponent_codes, length, prefixes, rows, signed_codes, stitch
+from tb.directed import all_codes, all_values, grouped
+from tb.models import expected, transfers
 from tb.models_gecko import GECKO_MODELS
-from tb.patterns import EXPONENTS, MANTISSAS, Rng, choice, exponents, float_blocks, mantissas
+from tb.operands import (
+    EXPONENTS,
+    Rng,
+    choice,
+    element_codes,
+    element_patterns,
+    microexponent_codes,
+    pairs_of_blocks,
+)
+from tb.patterns import float_blocks
 from tb.plan import hit_masks
-from tb.scenarios import exponent_codes, scenario_batch
+from tb.scenarios import scenario_batch
 from tb.stimulus_gecko import gecko_batch, gecko_corners
 
 __all__ = ["corner_batch", "least_transfers", "random_batch"]
@@ -23,6 +34,8 @@ __all__ = ["corner_batch", "least_transfers", "random_batch"]
 
 _POOL = 1 << 20  # elements to pick corners from
 _HITS = 3  # picks per test point
+# Exponents of the least subnormal, the least normal number and the top binade of what blocks convert to.
+_RANGES = {"fp32": (-149, -126, 127), "bf16": (-133, -126, 127), "fp16": (-24, -14, 15)}
 
 
 def random_batch(config: Config, count: int, rng: Rng) -> dict[str, Any]:
@@ -40,23 +53,27 @@ def corner_batch(config: Config, rng: Rng) -> dict[str, Any]:
     if config["unit"] in GECKO_MODELS:
         return gecko_corners(config, rng)
     if config["unit"] == "dot" and config["accumulate"] == "none":
-        return _picked(config, rng)
-    if config["unit"] in ("quantize", "dequantize"):
-        picked = _picked(config, rng)
+        return stitch([_picked(config, rng), all_codes(config, rng)])
+    if config["unit"] == "dequantize":
+        return stitch([_picked(config, rng), all_codes(config, rng)])
+    if config["unit"] == "quantize":
+        picked = stitch([_picked(config, rng), all_values(config, rng)])
         if config.get("random") != "xorshift" or config["rounding"] != "sr":
             return picked
         # Its own words cannot be picked: what they meet takes numbers.
-        parts = [picked, random_batch(config, 12000 // config["lanes"] + 1, rng)]
-        return {name: np.concatenate([part[name] for part in parts]) for name in picked}
+        return stitch([picked, random_batch(config, 12000 // config["lanes"] + 1, rng)])
     # Sums of one block each, in every context; a tile's results also need company that suits them in their block.
     contexts = config.get("contexts", 1)
     alone = {"unit": "dot", "result": "fp32", "accumulate": "none"}
-    single = _picked({**config, **alone}, rng)
-    parts = [scenario_batch(config, rng), _marked({k: np.repeat(v, contexts, axis=0) for k, v in single.items()})]
+    single = stitch([_picked({**config, **alone}, rng), all_codes({**config, **alone}, rng)])
+    parts = [
+        grouped(config, scenario_batch(config, rng), rng),
+        _marked({k: np.repeat(v, contexts, axis=0) for k, v in single.items()}),
+    ]
     if config["unit"] == "tile":
         filler = rows(parts[1], np.arange(-sum(int(p["last"].sum()) for p in parts) % get_format(config["to"]).block))
         parts += [filler, _company(config, rng)]
-    batch = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    batch = stitch(parts)
     return rows(batch, slice(length(batch) // contexts * contexts))
 
 
@@ -85,21 +102,27 @@ def _company(config: Config, rng: Rng) -> dict[str, NDArray[Any]]:
     def patterns(weights: dict[str, int]) -> NDArray[Any]:
         return np.repeat(choice(weights, blocks, rng), block)
 
-    x = mantissas(a, patterns({"positive": 4, "uniform": 2, "single": 2, "zero": 1}), rng)
-    y = mantissas(b, patterns({"positive": 3, "uniform": 2, "one": 3}), rng)
-    y[negative] |= np.uint8(1) << b.element.mantissa_bits
+    x = element_codes(a, patterns({"positive": 4, "uniform": 2, "single": 2, "zero": 1}), rng)
+    y = element_codes(b, patterns({"positive": 3, "uniform": 2, "one": 3}), rng)
+    magnitude = y & y.dtype.type((1 << b.element.bits - 1) - 1)
+    y[negative] = signed_codes(b, magnitude[negative], True)
     # One in three blocks is louder in its first result, one in its last.
     place, loud = np.arange(blocks * block) % block, np.repeat(rng.integers(0, 3, blocks), block)
     louder = ((loud == 1) & (place == 0)) | ((loud == 2) & (place == block - 1))
     nowhere = np.zeros(blocks * block, bool)
-    pool = _marked(
-        {
-            "a.mantissa": x,
-            "a.exponent": exponent_codes(a, np.repeat(rng.integers(-3, 4, blocks), block) + 4 * louder, nowhere),
-            "b.mantissa": y,
-            "b.exponent": exponent_codes(b, np.zeros(len(y), np.int64), nowhere),
-        }
-    )
+    # Sums of a few products of large elements lie around 1,
+    quiet = np.repeat(rng.integers(-3, 4, blocks), block) + 4 * louder - a.element.emax - b.element.emax
+    # and one in eight lies where a shared exponent of 8 bits ends.
+    low = np.repeat(np.where(rng.random(blocks) < 0.125, -130, 0), block)
+    scales = {"a.": quiet, "b.": low}
+    pool: dict[str, NDArray[Any]] = {}
+    for prefix, fmt, codes in (("a.", a, x), ("b.", b, y)):
+        pool[prefix + element_field(fmt)] = codes
+        if fmt.microexponents:
+            pool[prefix + "microexponent"] = microexponent_codes(fmt, len(codes), rng)
+        wanted = np.clip(scales[prefix], fmt.scale.lowest, fmt.scale.highest)
+        pool[prefix + "exponent"] = exponent_codes(fmt, wanted, nowhere)
+    pool = _marked(pool)
     alone = {**config, "contexts": 1}
     masks = hit_masks(alone, pool, expected(alone, pool))
     found = [np.flatnonzero(hits)[:_HITS] for name, hits in masks.items() if name.startswith("tile: ")]
@@ -108,24 +131,21 @@ def _company(config: Config, rng: Rng) -> dict[str, NDArray[Any]]:
 
 
 def dot_operands(config: Config, count: int, rng: Rng, where: NDArray[Any] | None = None) -> dict[str, NDArray[Any]]:
-    """`count` pairs of blocks; a tenth of them cancel, exactly or but for one product."""
-    a, b = get_format(config["format"]), get_format(config["format_b"])
-    kinds = [choice(MANTISSAS, count, rng) for _ in "ab"]
+    """Operands of `count` transfers: pairs of blocks, or of groups of blocks whose exponents mostly lie together."""
+    if config.get("mode") != "f25":
+        return pairs_of_blocks(config, count, rng, where)
     where = choice(EXPONENTS, count, rng) if where is None else where
-    ones = rng.random(count) < 0.1  # +-1 units, whose exponent says where the result lies
-    for kind in kinds:
-        kind[ones] = "one"
-    lane = rng.integers(0, a.block, count)
-    x, y = mantissas(a, kinds[0], rng, lane), mantissas(b, kinds[1], rng, lane)
-    cancel = rng.random(count) < 0.1
-    pairs = a.block // 2 * 2
-    flip = 1 << b.element.mantissa_bits
-    x[cancel, 1:pairs:2], y[cancel, 1:pairs:2] = x[cancel, :pairs:2], y[cancel, :pairs:2] ^ flip
-    y[cancel, pairs:] = 0
-    nearly = cancel & (rng.random(count) < 0.5)
-    y[nearly, 0] ^= 1
-    ea, eb = exponents(a, b, where, rng, ones)
-    return {"a.mantissa": x, "a.exponent": ea, "b.mantissa": y, "b.exponent": eb}
+    poisoned = where == "poison"
+    groups = zip(prefixes(config, "a"), prefixes(config, "b"), strict=True)
+    batch: dict[str, NDArray[Any]] = {}
+    for a, b in groups:
+        kinds = np.where(poisoned & (rng.integers(0, 4, count) > 0), "common", where)
+        elsewhere = choice({"common": 3, "uniform": 1}, count, rng)
+        pair = pairs_of_blocks(config, count, rng, np.where(rng.random(count) < 0.8, kinds, elsewhere))
+        silent = rng.random(count) < 0.3  # its exponent, often the largest, must not count
+        pair["a." + element_field(get_format(config["format"]))][silent] = 0
+        batch |= {(a if name[0] == "a" else b) + name[2:]: codes for name, codes in pair.items()}
+    return batch
 
 
 def _random_dot(config: Config, count: int, rng: Rng) -> dict[str, NDArray[Any]]:
@@ -144,21 +164,26 @@ def _random_dot(config: Config, count: int, rng: Rng) -> dict[str, NDArray[Any]]
 
 def _random_dequantize(config: Config, count: int, rng: Rng) -> dict[str, NDArray[Any]]:
     fmt = get_format(config["format"])
-    m, scale = fmt.element.mantissa_bits, fmt.scale
+    element, scale = fmt.element, fmt.scale
+    bottom, normal, top = _RANGES[config["target"]]
+    span = element.emax - element.lsb_exponent
     kinds = choice(EXPONENTS, count, rng)
     values = np.select(
         [kinds == "common", kinds == "subnormal", kinds == "overflow", kinds == "lowest", kinds == "highest"],
         [
             rng.integers(-8, 9, count),
-            rng.integers(-151, -124, count) + rng.integers(0, m + 1, count),
-            rng.integers(125, 131, count) + rng.integers(0, m + 1, count),
+            rng.integers(bottom - 2, normal + 2, count) - element.lsb_exponent - rng.integers(0, span + 2, count),
+            rng.integers(top - 2, top + 4, count) - element.lsb_exponent - rng.integers(0, span + 2, count),
             np.full(count, scale.lowest),
             np.full(count, scale.highest),
         ],
         rng.integers(scale.lowest, scale.highest + 1, count),
     )
-    codes = exponent_codes(fmt, np.clip(values, scale.lowest, scale.highest), kinds == "poison")
-    return {"mantissa": mantissas(fmt, choice(MANTISSAS, count, rng), rng), "exponent": codes}
+    batch: dict[str, NDArray[Any]] = {
+        element_field(fmt): element_codes(fmt, choice(element_patterns(fmt), count, rng), rng),
+        "exponent": exponent_codes(fmt, np.clip(values, scale.lowest, scale.highest), kinds == "poison"),
+    }
+    return batch | ({"microexponent": microexponent_codes(fmt, count, rng)} if fmt.microexponents else {})
 
 
 def _random_quantize(config: Config, count: int, rng: Rng) -> dict[str, NDArray[Any]]:

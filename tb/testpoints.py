@@ -5,28 +5,30 @@ configuration can reach and no run hit fails the configuration; one that it cann
 fails as well, because the statement is then wrong.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tb.models import Config
+from tb.batches import Config
 
-__all__ = ["Need", "Point", "judge", "mask"]
+__all__ = ["Need", "Point", "complete", "judge", "mask"]
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
     """What a configuration must have for a point to be required.
 
-    `exact`: without it the point cannot be reached at all, so that a hit would disprove the statement.
+    `exact`: without it the point cannot be reached at all, so that a hit would disprove the statement. `meaning`:
+    without it the point means nothing (a NaN element, where no code is one) and is no part of the plan.
     """
 
     text: str
     holds: Callable[[Config], bool]
     exact: bool = True
+    meaning: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +43,20 @@ class Point:
         """Needs that a configuration does not meet; the point is required if there are none."""
         return [need for need in self.needs if not need.holds(config)]
 
+    def means(self, config: Config) -> bool:
+        """Whether the point is part of a configuration's plan at all."""
+        return not any(need.meaning for need in self.missing(config))
+
 
 def mask(point: Point, view: Any) -> NDArray[np.bool_]:
     """Where a batch hits a point: per transfer or block, elements taken together."""
     hit: NDArray[np.bool_] = np.asarray(point.hit(view), np.bool_)
     return np.any(hit, axis=1) if hit.ndim > 1 else hit
+
+
+def complete(mask: NDArray[np.bool_], values: NDArray[Any], wanted: Iterable[int]) -> NDArray[np.bool_]:
+    """The mask, if the values that it selects from a batch are all that is wanted, else nothing."""
+    return mask & (set(wanted) <= set(np.unique(values[mask]).tolist()))
 
 
 def judge(points: list[Point], config: Config, hits: Mapping[str, int]) -> tuple[dict[str, int | str], list[str]]:
