@@ -31,7 +31,19 @@ def gecko_batch(config: Config, count: int, rng: Rng) -> dict[str, Batch]:
         d, part = random_tensor(config, rng)
         parts.append(part)
         rows += max(d.rows, 1)
-    return joined(parts)
+    return joined(parts + _starved(config, rng))
+
+
+def _starved(config: Config, rng: Rng) -> list[dict[str, Batch]]:
+    """For an unpacker, a last tensor without beats: none of another tensor's come that it could mistake for its own."""
+    if config["unit"] != "container_unpack":
+        return []
+    d = replace(random_descriptor(config, rng), length=70, mode=Mode.RAW, zero_mask=False)
+    part = tensor_streams(config, d, random_values(config, d, rng), rng, corrupt=0)
+    return [
+        part
+        | {"tensor": part["tensor"] | {"beats": np.zeros(1, np.uint64)}, "data": {"word": part["data"]["word"][:0]}}
+    ]
 
 
 def random_tensor(config: Config, rng: Rng) -> tuple[Descriptor, dict[str, Batch]]:
@@ -70,7 +82,7 @@ def gecko_corners(config: Config, rng: Rng) -> dict[str, Batch]:
     pool = [random_tensor(config, rng)[1] for _ in range(_POOL)]
     view = GeckoView(config, joined(pool), {})
     found = [np.flatnonzero(mask(point, view))[:2] for point in gecko_points(config)]
-    return joined([pool[k] for k in rng.permutation(np.unique(np.concatenate(found)))])
+    return joined([pool[k] for k in rng.permutation(np.unique(np.concatenate(found)))] + _starved(config, rng))
 
 
 def tensor_streams(
