@@ -1,8 +1,8 @@
 """`python -m tb`: the regression of generated units against the golden model.
 
-Without arguments every configuration of `tb/configurations.py` is emitted, built (once per content) and simulated under
-three initial-value seeds, and real tensors pass through chained units (`tb.digits`). With --manifest and --verilog one
-file is checked instead, whatever made it.
+Without arguments every configuration of the list `foundation` (--set names another, see tb/configurations.py) is
+emitted, built (once per content) and simulated under three initial-value seeds, and real tensors pass through chained
+units (`tb.digits`). With --manifest and --verilog one file is checked instead, whatever made it.
 """
 
 import json
@@ -18,7 +18,7 @@ from hdl.config import UnitConfig
 from hdl.registry import UNITS
 from tb import report
 from tb.command import run_command
-from tb.configurations import configurations, shape
+from tb.configurations import SETS, configurations, find, shape
 from tb.digits import FORMATS, describe, digits_outcome
 from tb.manifest import ManifestError
 from tb.regression import INITIAL_SEEDS, Outcome, Settings, run_configuration, run_unit
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def body() -> int:
         if options.manifest:
             return _run(options, settings, words, 1, iter([_file(options, settings)]), ())
-        real = FORMATS if len(chosen) == len(configurations()) else ()
+        real = FORMATS if chosen == list(configurations()) else ()
         return _run(options, settings, words, len(chosen), _all(chosen, settings, options.jobs), real)
 
     return run_command(body, options.verbose)
@@ -59,10 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(prog="python -m tb", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
     parser.add_argument("--list", action="store_true", help="list the configurations and stop")
+    parser.add_argument("--set", choices=list(SETS), default="foundation", help="which list (default foundation)")
     parser.add_argument("--unit", choices=list(UNITS), help="only configurations of this unit")
     parser.add_argument("--mantissa", type=int, metavar="M", help="only with this mantissa (sign included)")
     parser.add_argument("--block", type=int, metavar="N", help="only with this block")
-    parser.add_argument("--only", metavar="NAME", help="only the configuration of this name")
+    parser.add_argument("--only", metavar="NAME", help="only the configuration of this name, of either list")
     parser.add_argument("--manifest", type=Path, metavar="M.json", help="check one unit by its manifest instead")
     parser.add_argument("--verilog", type=Path, metavar="V.v", help="its Verilog (default: M.v beside M.json)")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="of all random data (default 1)")
@@ -98,11 +99,10 @@ def _check(parser: ArgumentParser, options: Namespace) -> None:
 def _chosen(options: Namespace) -> list[UnitConfig]:
     return [
         config
-        for config in configurations()
+        for config in (find(options.only) if options.only else configurations(options.set))
         if options.unit in (None, config.unit)
         and options.mantissa in (None, shape(config)[0])
         and options.block in (None, shape(config)[1])
-        and options.only in (None, config.name)
     ]
 
 
@@ -111,7 +111,7 @@ def _print_list(chosen: Sequence[UnitConfig]) -> None:
     for config in chosen:
         print(f"{config.name:{width}}  {config.command().removeprefix('python -m hdl.generate ')}")
     shapes = {shape(config) for config in chosen} - {(None, None)}
-    print(f"{len(chosen)} configurations, {len(shapes)} of mantissa x block", file=sys.stderr)
+    print(f"{len(chosen)} configurations, {len(shapes)} of element width x block", file=sys.stderr)
 
 
 def _file(options: Namespace, settings: Settings) -> Outcome:

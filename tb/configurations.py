@@ -1,8 +1,10 @@
-"""The configurations that the regression runs: a documented list, not a product.
+"""The configurations that the regression runs: two documented lists, no products.
 
-Mantissas 2, 3, 4, 5, 6, 8, 12 against blocks 1, 3, 16, 25, 64, 256, 576: 24 of the 49 combinations, every value in at
-least three of them. Units, pipelines 0, 1, 3, exponent widths 5..10, roundings, scale rules, sources, lanes and
-accumulators are spread over them; 4 x 64, the default, has every unit.
+`foundation`: mantissas 2, 3, 4, 5, 6, 8, 12 against blocks 1, 3, 16, 25, 64, 256, 576: 24 of the 49 combinations, every
+value in at least three of them. Units, pipelines 0, 1, 3, exponent widths 5..10, roundings, scale rules, sources, lanes
+and accumulators are spread over them; 4 x 64, the default, has every unit.
+`formats`: every block format in its default mode in the dot product and in both converters, mixed pairs of operands,
+microexponents with the reduction `f25`, accumulators, fixed results and tiles over them.
 """
 
 from functools import cache
@@ -12,7 +14,7 @@ from golden.catalog import get_format
 from hdl.config import BlockUnitConfig, UnitConfig
 from hdl.registry import make_config
 
-__all__ = ["REGRESSION", "configurations", "shape"]
+__all__ = ["FORMATS", "FORMAT_LIST", "REGRESSION", "SETS", "configurations", "find", "shape"]
 
 _XORSHIFT = {"rounding": "sr", "random": "xorshift"}
 _EVEN = {"scale_rule": "even"}
@@ -76,10 +78,53 @@ REGRESSION: list[dict[str, Any]] = [
 ]
 
 
+# One name of every format with a power-of-two scale; of the families with sizes the ones that the papers use.
+FORMATS = (
+    "mx9", "mx6", "mx4", "mxfp8_e5m2", "mxfp8_e4m3", "mxfp6_e3m2", "mxfp6_e2m3", "mxfp4", "mxint8",
+    "msfp16", "msfp15", "msfp14", "msfp13", "msfp12", "msfp11",
+    "bm_e2m5x48", "bm_e4m3x48", "bm_e2m3x48", "bm_e3m2x48", "bm_e2m1x48", "mx_m3_k8_4_d6_2",
+)  # fmt: skip
+
+FORMAT_LIST: list[dict[str, Any]] = [
+    *({"unit": unit, "format": name} for name in FORMATS for unit in ("dot", "quantize", "dequantize")),
+    # weights by activations, and other pairs of widths and encodings
+    {"unit": "dot", "format": "mxfp4", "format_b": "mxfp6_e3m2"},
+    {"unit": "dot", "format": "mxint8", "format_b": "mxfp4", "accumulate": "fp32"},
+    {"unit": "dot", "format": "mxfp8_e4m3", "format_b": "mxfp4", "result": "fixed", "pipeline": 3},
+    {"unit": "dot", "format": "mxfp8_e5m2", "format_b": "mxfp8_e4m3", "pipeline": 0},
+    {"unit": "dot", "format": "mx9", "format_b": "mx4", "accumulate": "fused"},
+    # 64 elements a transfer
+    {"unit": "dot", "format": "mx9", "mode": "f25"},
+    {"unit": "dot", "format": "mx6", "mode": "f25", "accumulate": "fp32"},
+    {"unit": "dot", "format": "mx4", "mode": "f25", "accumulate": "fused", "contexts": 2, "pipeline": 3},
+    {"unit": "dot", "format": "mx9", "format_b": "mx4", "mode": "f25", "pipeline": 0},
+    {"unit": "dot", "format": "msfp12", "mode": "f25"},
+    # accumulators and bare sums
+    {"unit": "dot", "format": "mxfp4", "accumulate": "fp32", "pipeline": 3},
+    {"unit": "dot", "format": "mxfp6_e2m3", "accumulate": "fused"},
+    {"unit": "dot", "format": "mxfp8_e5m2", "accumulate": "fused", "pipeline": 3},
+    {"unit": "dot", "format": "mxfp8_e4m3", "accumulate": "fp32", "contexts": 3},
+    {"unit": "dot", "format": "mx9", "accumulate": "fp32", "pipeline": 3},
+    {"unit": "dot", "format": "mxint8", "result": "fixed"},
+    {"unit": "dot", "format": "mx6", "result": "fixed", "pipeline": 0},
+    # conversion of sums
+    {"unit": "tile", "format": "mxfp8_e4m3", "to": "mxint8"},
+    {"unit": "tile", "format": "mx9", "to": "mxfp4x16", "rounding": "sr"},
+    {"unit": "tile", "format": "mxfp4", "format_b": "mxfp6_e3m2", "to": "mxfp8_e5m2x8", "activation": "none"} | _EVEN,
+]
+
+SETS = {"foundation": REGRESSION, "formats": FORMAT_LIST}
+
+
 @cache
-def configurations() -> tuple[UnitConfig, ...]:
-    """The list as configurations, in order."""
-    return tuple(make_config(**options) for options in REGRESSION)
+def configurations(name: str = "foundation") -> tuple[UnitConfig, ...]:
+    """The list of this name as configurations, in order."""
+    return tuple(make_config(**options) for options in SETS[name])
+
+
+def find(name: str) -> list[UnitConfig]:
+    """The configuration of a module name, in whichever list it is."""
+    return [config for listed in SETS for config in configurations(listed) if config.name == name]
 
 
 def shape(config: UnitConfig) -> tuple[int, int] | tuple[None, None]:
