@@ -2,12 +2,15 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["csv_text", "render"]
+__all__ = ["csv_text", "parts", "render"]
 
 Record = dict[str, Any]
+
+_SUMMED = ("transistors", "transistors_logic", "gate_equivalents", "flip_flops")
 
 
 def render(records: Sequence[Record]) -> str:
@@ -17,11 +20,11 @@ def render(records: Sequence[Record]) -> str:
     for record in records:
         gates = [record[k] for k in ("transistors", "transistors_logic", "gate_equivalents", "flip_flops", "depth")]
         rows.append([record["name"], *map(_number, gates), *(_fpga(record, name) for name in fpga)])
-    parts = [_align(rows)]
+    sections = [_align(rows)]
     if fpga:
-        parts.append("FPGA columns: LUTs, +DSP blocks where used.")
+        sections.append("FPGA columns: LUTs, +DSP blocks where used.")
     if len(records) == 1:
-        parts += _details(records[0])
+        sections += _details(records[0])
     problems = [
         f"{record['name']} {target}: {status.splitlines()[0]}"
         for record in records
@@ -34,21 +37,34 @@ def render(records: Sequence[Record]) -> str:
         for target, method in record["checked_by"].items()
         if method == "unchecked"
     ]
-    return "\n\n".join(part for part in (*parts, "\n".join(problems + unchecked)) if part)
+    return "\n\n".join(part for part in (*sections, "\n".join(problems + unchecked)) if part)
+
+
+def parts(record: Record) -> list[Record]:
+    """The breakdown with numbered copies of a submodule as one part: "part" (`round_*`), "copies", summed figures."""
+    found: dict[str, Record] = {}
+    for name, own in record["by_submodule"].items():
+        kind = re.sub(r"(?<=_)\d+", "*", re.sub(r"\$\d+", "", name))
+        whole = found.setdefault(kind, {"part": kind, "copies": 0, **dict.fromkeys(_SUMMED, 0)})
+        whole["copies"] += 1
+        whole |= {key: whole[key] + own[key] for key in _SUMMED}
+        found[kind] = whole
+    return list(found.values())
 
 
 def _details(record: Record) -> list[str]:
-    parts = []
+    found = []
     if record["by_submodule"]:
-        rows = [["submodule", "transistors", "gate eq.", "flip-flops"]]
-        for name, own in record["by_submodule"].items():
-            rows.append([name, *(_number(own[k]) for k in ("transistors", "gate_equivalents", "flip_flops"))])
-        total = [sum(own[k] for own in record["by_submodule"].values()) for k in ("transistors", "gate_equivalents")]
-        rows.append(["sum, borders kept", *(_number(round(value, 1)) for value in total), ""])
-        parts.append(_align(rows))
+        rows = [["submodule", "copies", "transistors", "(logic)", "gate eq.", "flip-flops"]]
+        listed = parts(record)
+        for part in listed:
+            rows.append([part["part"], str(part["copies"]), *(_number(round(part[key], 1)) for key in _SUMMED)])
+        total = (_number(round(sum(part[key] for part in listed), 1)) for key in _SUMMED)
+        rows.append(["sum, borders kept", "", *total])
+        found.append(_align(rows))
     methods = [f"{target}: {method}" for target, method in record["checked_by"].items()]
-    parts.append("\n".join(["Netlists checked by", *methods]) if methods else "")
-    return parts
+    found.append("\n".join(["Netlists checked by", *methods]) if methods else "")
+    return found
 
 
 def _fpga(record: Record, target: str) -> str:

@@ -7,6 +7,7 @@ import pytest
 from conftest import require
 
 from synth.report import main, render
+from synth.table import parts
 
 FIGURES = {"transistors": 1432, "transistors_logic": 1400, "gate_equivalents": 345.6, "flip_flops": 2, "cells": {}}
 
@@ -34,8 +35,15 @@ def test_tables_show_the_figures():
     row = "| 1,432 | 1,400 | 346 | 2 | 31 | 77 | 55 +4 |"
     assert f"| `dot_bfp_m4_b64` {row}" in text
     assert f"| `quantize_bfp_m4_b64` {row}" in text
-    assert "| sum, module borders kept | 1,500 |" in text
+    assert "| sum, module borders kept |  | 1,500 |" in text
     assert "* 8 netlists, bulk: 100000 vectors" in text
+
+
+def test_numbered_copies_are_one_part():
+    own = {"top": FIGURES, "round_0": FIGURES, "round_1": FIGURES, "align_10_shift": FIGURES, "maximum$12": FIGURES}
+    found = {part["part"]: (part["copies"], part["transistors"]) for part in parts(record(by_submodule=own))}
+    expected = {"top": (1, 1432), "round_*": (2, 2864), "align_*_shift": (1, 1432), "maximum": (1, 1432)}
+    assert found == expected
 
 
 def test_missing_figures_are_named_not_left_out():
