@@ -137,15 +137,15 @@ def plot(records: Sequence[Record], path: Path) -> None:
         figure, axes = plt.subplots(figsize=(5.2, 3.0), layout="constrained")
         for bits, points in sorted(lines.items()):
             blocks, costs = zip(*sorted(points.items()), strict=True)
-            axes.plot(blocks, costs, marker="o", label=f"BFP{bits}")
-            axes.annotate(f"{costs[-1]:,.0f}", (blocks[-1], costs[-1]), (0, 5), textcoords="offset points", ha="center")
+            axes.plot(blocks, costs, marker="o")
+            end = (blocks[-1], costs[-1])
+            axes.annotate(f"BFP{bits}: {costs[-1]:,.0f}", end, (0, 6), textcoords="offset points", ha="right")
         axes.set_xscale("log", base=2)
         axes.set_xticks(sorted({block for points in lines.values() for block in points}))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.set_ylim(0)
         axes.set(xlabel="block length", ylabel="transistors per multiply-accumulate")
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False)
         figure.savefig(path, metadata={"Date": None, "Creator": None})
         plt.close(figure)
 

@@ -57,8 +57,9 @@ def _details(record: Record) -> list[str]:
     if record["by_submodule"]:
         rows = [["submodule", "copies", "transistors", "(logic)", "gate eq.", "flip-flops"]]
         listed = parts(record)
-        for part in listed:
-            rows.append([part["part"], str(part["copies"]), *(_number(round(part[key], 1)) for key in _SUMMED)])
+        rows += [
+            [part["part"], str(part["copies"]), *(_number(round(part[key], 1)) for key in _SUMMED)] for part in listed
+        ]
         total = (_number(round(sum(part[key] for part in listed), 1)) for key in _SUMMED)
         rows.append(["sum, borders kept", "", *total])
         found.append(_align(rows))
