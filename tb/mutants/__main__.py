@@ -1,28 +1,25 @@
 """`python -m tb.mutants`: plants deliberate bugs in emitted Verilog and reports what catches each of them."""
 
+import shlex
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from hdl.registry import make_config
-from hdl.yosys import ToolMissing as YosysMissing
-from hdl.yosys import YosysError
 from tb.build import build_bulk
+from tb.command import run_command
 from tb.manifest import Manifest
 from tb.mutants.catalogue import MUTANTS
-from tb.mutants.hunt import Catch, hunt, prepare
+from tb.mutants.hunt import Catch, bench, hunt, prepare
 from tb.mutants.plant import Mutant, plant, selectable
 from tb.mutants.scatter import UNITS, scatter
-from tb.regression import Settings, emitted, run_unit
+from tb.regression import emitted
 from tb.report import provenance, write_json
-from tb.toolchain import ToolError
 
 __all__ = ["campaign", "main"]
-
-_BENCH = Settings(initial_seeds=(1,))
 
 Say = Callable[[str], None]
 
@@ -41,7 +38,7 @@ def campaign(mutants: Sequence[Mutant], vectors: int, seed: int, say: Say = lamb
         if unharmed:
             raise AssertionError(f"{config} is wrong without any mutant: {unharmed}")
         for select, (mutant, text) in enumerate(zip(listed, planted, strict=True), 1):
-            catch = hunt(model, select, stages) or _bench(text, data, seed)
+            catch = hunt(model, select, stages) or bench(text, data, seed)
             say(_line(mutant.name, catch))
             entry = {key: getattr(mutant, key) for key in ("name", "story", "module", "old", "new")}
             records.append({"configuration": config, **entry, "caught": catch.record() if catch else None})
@@ -51,17 +48,6 @@ def campaign(mutants: Sequence[Mutant], vectors: int, seed: int, say: Say = lamb
 
 def _configuration(mutant: Mutant) -> str:
     return make_config(**mutant.unit).name
-
-
-def _bench(verilog: str, manifest: dict[str, Any], seed: int) -> Catch | None:
-    """The cocotb bench, for what right answers in the right order do not show: pace, latency, combinational paths."""
-    settings = Settings(seed=seed, initial_seeds=_BENCH.initial_seeds)
-    outcome = run_unit(verilog, manifest, settings, "python -m tb")
-    for name, text in outcome.tests.items():
-        if text:
-            test = name.partition(" [")[0]
-            return Catch(f"bench, {test}", "wrong handshake", "", outcome.vectors, text.partition("\n")[0])
-    return None
 
 
 def _line(name: str, catch: Catch | None) -> str:
@@ -85,14 +71,20 @@ def _parser() -> ArgumentParser:
     return parser
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; exit 0 if every bug is caught, 1 if not, 2 for a usage error, 3 for a missing or failing tool.
+def _command(options: Namespace) -> str:
+    """What decides a record's contents, without where it was written to."""
+    only = [f"--only {shlex.quote(name)}" for name in options.only or []]
+    count = [f"--random {options.random}"] if options.random else only
+    return " ".join(["python -m tb.mutants", *count, f"--vectors {options.vectors}", f"--seed {options.seed}"])
 
-    Random bugs that survive are listed for a person to judge: some change nothing.
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; exit 0 if every listed bug is caught, 1 if not, 2 for a usage error, 3 for a missing tool.
+
+    Random bugs that survive are for a person to judge: some change nothing. Those proved to be such are not counted.
     """
     parser = _parser()
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    options = parser.parse_args(words)
+    options = parser.parse_args(arguments)
     names = [mutant.name for mutant in MUTANTS]
     for flag, value in (("--random", options.random), ("--vectors", options.vectors), ("--seed", options.seed)):
         if value is not None and not 1 <= value <= 2**31 - 1:
@@ -110,24 +102,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not options.quiet:
             print(text, file=sys.stderr, flush=True)
 
-    head = {"schema": "narrowgauge-mutants-1", **provenance(" ".join(["python -m tb.mutants", *words]))}
+    head = {"schema": "narrowgauge-mutants-1", **provenance(_command(options))}
     head |= {"seed": options.seed, "vectors": options.vectors}
-    try:
+
+    def run() -> int:
         if options.random:
             units = [scatter(unit, options.random, options.vectors, options.seed, say) for unit in UNITS]
-            body, total = {"units": units}, sum(unit["mutants"] for unit in units)
+            body, total = {"units": units}, sum(unit["mutants"] - unit["unchanged"] for unit in units)
             survivors = sum(len(unit["survivors"]) for unit in units)
         else:
             records = campaign(chosen, options.vectors, options.seed, say)
             body, total = {"mutants": records}, len(records)
             survivors = sum(record["caught"] is None for record in records)
-    except (ToolError, YosysMissing, YosysError) as error:
-        print(error, file=sys.stderr)
-        return 3
-    if options.json:
-        write_json(options.json, head | body)
-    print(f"{total - survivors} of {total} mutants caught")
-    return 1 if survivors else 0
+        if options.json:
+            write_json(options.json, head | body)
+        print(f"{total - survivors} of {total} mutants caught")
+        return 1 if survivors and not options.random else 0
+
+    return run_command(run)
 
 
 if __name__ == "__main__":

@@ -17,9 +17,10 @@ from tb.manifest import Batch, Manifest
 from tb.models import completing, expected, length
 from tb.mutants.plant import SELECT
 from tb.plan import hit_masks
+from tb.regression import Settings, run_unit
 from tb.stimulus import corner_batch, random_batch
 
-__all__ = ["Catch", "Stage", "hunt", "prepare"]
+__all__ = ["Catch", "Stage", "bench", "hunt", "prepare"]
 
 _INSTANCES = 3  # with different power-up values, in turn
 _CHUNK = 2000
@@ -97,6 +98,16 @@ def hunt(model: Model, select: int, stages: list[Stage]) -> Catch | None:
     finally:
         for unit in units:
             unit.close()
+    return None
+
+
+def bench(verilog: str, manifest: dict[str, Any], seed: int) -> Catch | None:
+    """The cocotb bench, for what right answers in the right order do not show: pace, latency, combinational paths."""
+    outcome = run_unit(verilog, manifest, Settings(seed=seed, initial_seeds=(1,)), "python -m tb")
+    for name, text in outcome.tests.items():
+        if text:
+            test = name.partition(" [")[0]
+            return Catch(f"bench, {test}", "wrong handshake", "", outcome.vectors, text.partition("\n")[0])
     return None
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from tb.manifest import Manifest, Port
 
-__all__ = ["SELECT", "Mutant", "PlantError", "plant", "selectable"]
+__all__ = ["SELECT", "SELECT_BITS", "Mutant", "PlantError", "plant", "selectable"]
 
 SELECT = "mutsel"  # the extra input of a model with variants: 0 is the unit itself
-_SELECT_BITS = 16
+SELECT_BITS = 16
 
 
 class PlantError(ValueError):
@@ -64,7 +64,7 @@ def selectable(verilogs: Sequence[str], manifest: Manifest) -> tuple[str, Manife
     """One unit that is any of several, as its input `mutsel` says: one build for all of them."""
     top = manifest.top
     renamed = [re.sub(rf"\b{re.escape(top)}(?=\b|_)", f"v{k}_{top}", text) for k, text in enumerate(verilogs)]
-    select = Port(SELECT, "input", _SELECT_BITS, "data")
+    select = Port(SELECT, "input", SELECT_BITS, "data")
     ports = (*manifest.ports, select)
     body = [f"module {top}({', '.join(port.name for port in ports)});"]
     body += [f"  {port.direction} {_range(port.width)}{port.name};" for port in ports]
