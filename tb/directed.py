@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from golden import elements
 from golden.catalog import get_format
-from golden.formats import BlockFormat, Specials
+from golden.formats import BlockFormat, ElementEncoding, Specials
 from tb.batches import Batch, Config, element_field, exponent_codes, group_blocks, length, signed_codes, stitch, to_code
 from tb.operands import Codes, Rng, element_codes, microexponent_codes
 
@@ -56,7 +56,7 @@ def all_codes(config: Config, rng: Rng) -> Columns:
     if config["unit"] == "dequantize":
         return _blocks_of_all_codes(get_format(config["format"]), rng)
     a, b = get_format(config["format"]), get_format(config["format_b"])
-    parts = [_joined_pair(_block(a, np.zeros((1, a.block)), 0, rng), _block(b, np.zeros((1, b.block)), 0, rng))]
+    parts = [_extremes(a, b, rng)]
     for fmt, other, swap in ((a, b, False), (b, a, True)):
         made = []
         if fmt.element.bits <= MOST_BITS:
@@ -69,6 +69,20 @@ def all_codes(config: Config, rng: Rng) -> Columns:
 
 def _joined_pair(x: Columns, y: Columns) -> Columns:
     return {f"a.{name}": codes for name, codes in x.items()} | {f"b.{name}": codes for name, codes in y.items()}
+
+
+def _extremes(a: BlockFormat, b: BlockFormat, rng: Rng) -> Columns:
+    """Blocks of the largest and of the least element in all four pairs, microexponents at 0: the widest sums."""
+    rows = []
+    for fmt, repeats in ((a, (2, 1)), (b, (1, 2))):
+        most = int(signed_codes(fmt, np.array(fmt.element.max_code), False))
+        least = int(signed_codes(fmt, np.array(fmt.element.max_code), True))
+        if fmt.element.encoding is ElementEncoding.TWOS_COMPLEMENT:
+            least = 1 << fmt.element.bits - 1
+        codes = np.tile(np.repeat([most, least], repeats[0]), repeats[1])
+        fields = _block(fmt, np.repeat(codes[:, np.newaxis], fmt.block, axis=1), 0, rng)
+        rows.append(fields | {name: np.zeros_like(t) for name, t in fields.items() if name == "microexponent"})
+    return _joined_pair(*rows)
 
 
 def _block(fmt: BlockFormat, codes: Codes, exponents: Any, rng: Rng) -> Columns:

@@ -31,6 +31,7 @@ def write_text(path: Path, text: str) -> None:
     handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)
+    os.chmod(aside, 0o644)
     os.replace(aside, path)
 
 

@@ -1,0 +1,152 @@
+"""`python -m tb.pairwise`: both converters over a pairwise array of source, format, rounding, scale rule and shape.
+
+Every format in its default mode, and every two values of different options together in at least one unit; each unit
+is compared with the golden model on corners and random values under three regimes of stalls (`tb.bulk_check`).
+`--write` brings docs/formats-verified.md and hdl/verified.json up to date: what is outside them is unverified.
+"""
+
+import json
+import sys
+from argparse import ArgumentParser
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from golden.catalog import get_format
+from golden.formats import Rounding, ScaleRule
+from hdl.config import UnitConfig
+from hdl.layouts import FLOATS
+from hdl.registry import make_config
+from tb.bulk_check import CheckRecord, check
+from tb.command import run_command
+from tb.configurations import FORMATS
+from tb.covering import Row, covering_array
+from tb.manifest import Manifest
+from tb.regression import emitted
+from tb.report import provenance, write_json
+
+__all__ = ["DEQUANTIZE", "PAIRWISE_FORMATS", "QUANTIZE", "configuration", "main", "rows"]
+
+PAIRWISE_FORMATS = ("bfp4x64", "bfp8x64", *FORMATS)
+
+# The options of each direction and their values; "sr inside" draws its words in the unit.
+QUANTIZE: dict[str, Sequence[str]] = {
+    "format": PAIRWISE_FORMATS,
+    "rounding": (*Rounding, "sr inside"),
+    "source": tuple(FLOATS),
+    "scale_rule": tuple(ScaleRule),
+    "transfer": ("block", "lanes"),
+    "pipeline": ("1", "0", "3"),
+}
+DEQUANTIZE: dict[str, Sequence[str]] = {
+    "format": PAIRWISE_FORMATS,
+    "target": tuple(FLOATS),
+    "transfer": ("block", "lanes"),
+    "pipeline": ("1", "0", "3"),
+}
+_UNITS = {"quantize": QUANTIZE, "dequantize": DEQUANTIZE}
+
+
+def rows(unit: str) -> list[Row]:
+    """The array of a direction; the first rows are the defaults of every format."""
+    factors = _UNITS[unit]
+    default = {name: str(values[0]) for name, values in factors.items()}
+    return covering_array(factors, [default | {"format": name} for name in PAIRWISE_FORMATS])
+
+
+def configuration(unit: str, row: Row) -> UnitConfig:
+    """The unit of a row. In lanes, a block takes a few transfers and pairs stay together."""
+    options: dict[str, Any] = {"unit": unit, **row}
+    options["pipeline"] = int(options["pipeline"])
+    if options.pop("transfer") == "lanes":
+        fmt = get_format(row["format"])
+        options["lanes"] = max(fmt.block // 4, fmt.subblock)
+    if options.get("rounding") == "sr inside":
+        options |= {"rounding": Rounding.SR.value, "random": "xorshift"}
+    return make_config(**options)
+
+
+def units() -> list[UnitConfig]:
+    """The units of both arrays, in order, each once."""
+    made = [configuration(unit, row) for unit in _UNITS for row in rows(unit)]
+    return list(dict.fromkeys(made))
+
+
+def _check(config: UnitConfig, vectors: int, seed: int) -> CheckRecord:
+    verilog, manifest = emitted(config)
+    command = config.command().replace("hdl.generate", "tb.simulate")
+    return check(Manifest.from_dict(manifest), verilog, vectors=vectors, seed=seed, optimize=False, command=command)
+
+
+def _results(chosen: Sequence[UnitConfig], vectors: int, seed: int, jobs: int) -> Iterator[CheckRecord]:
+    if jobs == 1:
+        yield from (_check(config, vectors, seed) for config in chosen)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        for done in as_completed([pool.submit(_check, config, vectors, seed) for config in chosen]):
+            yield done.result()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; exit 0 if every bit agrees, 1 if not, 2 for a usage error, 3 for a missing or failing tool."""
+    parser = ArgumentParser(
+        prog="python -m tb.pairwise", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False
+    )
+    parser.add_argument("--list", action="store_true", help="list the units and stop")
+    parser.add_argument("--unit", choices=list(_UNITS), help="only this direction")
+    parser.add_argument("--format", choices=PAIRWISE_FORMATS, metavar="NAME", help="only this format")
+    parser.add_argument("--vectors", type=int, default=8000, metavar="N", help="transfers into a unit (default 8000)")
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="of all random data (default 1)")
+    parser.add_argument("-j", "--jobs", type=int, default=1, metavar="J", help="units at a time (default 1)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write a JSON record")
+    parser.add_argument(
+        "--write", action="store_true", help="write the documentation and the generator's list, and stop"
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress, only failures")
+    parser.add_argument("-v", "--verbose", action="store_true", help="a traceback with errors of the bench itself")
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    options = parser.parse_args(words)
+    if options.vectors < 1 or options.seed < 0 or options.jobs < 1:
+        parser.error("--vectors and --jobs: at least 1; --seed: at least 0")
+    chosen = [
+        config
+        for config in units()
+        if options.unit in (None, config.unit) and options.format in (None, config.to_dict()["format"])
+    ]
+    if options.list:
+        for config in chosen:
+            print(config.command().removeprefix("python -m hdl.generate "))
+        print(f"{len(chosen)} units", file=sys.stderr)
+        return 0
+
+    def body() -> int:
+        if options.write:
+            from tb.verified import write_all
+
+            write_all()
+            return 0
+        records = []
+        for record in _results(chosen, options.vectors, options.seed, options.jobs):
+            records.append(record)
+            if record.failure:
+                print(f"{record.top}: {record.failure}\nto repeat it: {record.command}", file=sys.stderr)
+            elif not options.quiet:
+                state = f"[{len(records)}/{len(chosen)}] pass  {record.top}: {record.vectors:,} vectors"
+                print(state, file=sys.stderr, flush=True)
+        failed = sum(not record.passed for record in records)
+        if options.json:
+            head = {"schema": "narrowgauge-pairwise-1", **provenance(" ".join(["python -m tb.pairwise", *words]))}
+            entries = sorted((json.loads(json.dumps(asdict(r))) for r in records), key=lambda entry: entry["top"])
+            write_json(options.json, head | {"seed": options.seed, "units": entries})
+        total = sum(record.vectors for record in records)
+        print(f"{len(records) - failed} passed, {failed} failed; {total:,} vectors")
+        return 1 if failed else 0
+
+    return run_command(body, options.verbose)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
