@@ -84,9 +84,9 @@ those that change no output and no next state, whatever the state before.
 """
 _LEFT_OVER = """
 Left over, for a person to judge. A bit that no later stage reads, a register behind a valid bit that is low and a state
-that is never reached cannot be told from a hole by a solver that looks at one cycle. Holes that are known: no sink gives
-`ready` only after it has seen `valid`, so that a `valid` which waits for `ready` passes; and a sticky bit that decides a
-single sum in a single lane may stay unmet.
+that is never reached cannot be told from a hole by a solver that looks at one cycle. Holes that are known: no sink
+gives `ready` only after it has seen `valid`, so that a `valid` which waits for `ready` passes; and a sticky bit that
+decides a single sum in a single lane may stay unmet.
 
 """
 
