@@ -1,4 +1,4 @@
-"""The jobs of `tb.volume`: a million random vectors for each default unit, and small spaces in full."""
+"""The jobs of `tb.volume`: a million random vectors for each default unit and each format, and small spaces in full."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,11 +12,12 @@ from golden.catalog import get_format
 from golden.formats import Rounding, ScaleRule
 from hdl.config import UnitConfig
 from hdl.registry import make_config
+from tb.configurations import FORMATS
 from tb.operands import choice, exponents
 from tb.stimulus import corner_batch, random_batch
 from tb.stimulus_gecko import long_tensor
 
-__all__ = ["JOBS", "STRUCTURED_SUMS", "Job"]
+__all__ = ["FORMAT_JOBS", "JOBS", "SETS", "STRUCTURED_SUMS", "Job"]
 
 Batch = dict[str, Any]
 
@@ -183,3 +184,17 @@ JOBS = (
     _exponent_pairs(),
     *(_fp16(rounding, rule) for rounding in Rounding for rule in ScaleRule),
 )
+
+_PAIRS = (
+    ("mxfp4", "mxfp6_e3m2"),
+    ("mxint8", "mxfp4"),
+    ("mxfp8_e4m3", "mxfp4"),
+    ("mxfp8_e5m2", "mxfp8_e4m3"),
+    ("mx9", "mx4"),
+)
+FORMAT_JOBS = (
+    *(_random(f"dot-{name}", unit="dot", format=name) for name in FORMATS),
+    *(_random(f"dot-{a}-{b}", unit="dot", format=a, format_b=b) for a, b in _PAIRS),
+    *(_random(f"dot-{name}-f25", unit="dot", format=name, mode="f25") for name in ("mx9", "mx6", "mx4")),
+)
+SETS = {"foundation": JOBS, "formats": FORMAT_JOBS}

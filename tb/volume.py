@@ -22,7 +22,7 @@ from tb.manifest import Manifest
 from tb.models import by_stream, expected, length
 from tb.regression import emitted
 from tb.report import provenance, write_json
-from tb.spaces import JOBS, Job
+from tb.spaces import SETS, Job
 
 __all__ = ["JobRecord", "main", "run_job"]
 
@@ -114,12 +114,16 @@ def _run_chunk(unit: Bulk, job: Job, number: int, record: JobRecord) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; exit 0 if every bit agrees, 1 if not, 2 for a usage error, 3 for a missing or failing tool."""
-    names = [job.name for job in JOBS]
+    every = [job for listed in SETS.values() for job in listed]
+    names = [job.name for job in every]
     parser = ArgumentParser(
         prog="python -m tb.volume", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False
     )
     parser.add_argument("--list", action="store_true", help="list the jobs and stop")
-    parser.add_argument("--only", action="append", choices=names, metavar="JOB", help="only this job; may be repeated")
+    parser.add_argument("--set", choices=list(SETS), default="foundation", help="which jobs (default foundation)")
+    parser.add_argument(
+        "--only", action="append", choices=names, metavar="JOB", help="only this job, of either set; may be repeated"
+    )
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="of random data and stalls (default 1)")
     parser.add_argument("-j", "--jobs", type=int, default=1, metavar="J", help="threads, each with a model (default 1)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write a JSON record")
@@ -129,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(words)
     if options.seed < 0 or options.jobs < 1:
         parser.error(f"--seed {options.seed}: at least 0; --jobs {options.jobs}: at least 1")
-    chosen = [job for job in JOBS if not options.only or job.name in options.only]
+    chosen = [job for job in every if job.name in options.only] if options.only else list(SETS[options.set])
     if options.list:
         for job in chosen:
             print(f"{job.name:{max(map(len, names))}}  {job.vectors:>12,}  {job.text}")

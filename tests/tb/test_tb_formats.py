@@ -25,6 +25,7 @@ from tb.models import expected, length
 from tb.models_dot import fixed_widths
 from tb.plan import count_hits, points, verdict
 from tb.regression import emitted
+from tb.spaces import SETS
 from tb.stimulus import corner_batch, random_batch
 
 SMALL = ["mx_m3_k4_2_d6_2", "mx_m7_k8_2_d8_1", "mxfp8_e5m2x3", "mxfp8_e4m3x3", "mxfp6_e3m2x2", "mxfp4x4", "mxint8x3"]
@@ -203,6 +204,17 @@ def test_the_list_of_formats_keeps_its_promises():
     assert {c.accumulate for c in listed if c.unit == "dot" and c.mode == "f25"} == {"none", "fp32", "fused"}
     assert len({c.name for c in listed}) == len(listed)
     assert find("dot_mxfp4") == [make_config("dot", format="mxfp4")]
+
+
+def test_a_million_vectors_for_each_format():
+    jobs = SETS["formats"]
+    single = {job.config.format for job in jobs if job.config == make_config("dot", format=job.config.format)}
+    assert single == set(FORMATS)
+    assert all(job.vectors >= 1_000_000 for job in jobs)
+    mixed = next(job for job in jobs if job.config.format_b != job.config.format)
+    batch = mixed.batch(2, 1)
+    assert length(batch) * mixed.chunks >= mixed.vectors
+    assert all((batch[name] == again).all() for name, again in mixed.batch(2, 1).items())
 
 
 @pytest.mark.parametrize("unit", ["quantize", "dequantize"])
