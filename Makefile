@@ -14,11 +14,20 @@ all: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	$(VENV)/bin/python -m pytest -n 2
 
-# Before an issue is called resolved: every configuration, full volume. About half an hour on two cores.
+# Before an issue is called resolved: every configuration, full volume, deliberate bugs; writes docs/verification.md.
+# An hour or more on two cores.
 regression: $(VENV)/.installed-test
-	$(VENV)/bin/python -m tb -j 2
-	$(VENV)/bin/python -m tb.volume -j 2
-	$(VENV)/bin/python -m tb.digits
+	mkdir -p build
+	$(VENV)/bin/python -m tb -j 2 --json build/regression.json
+	$(VENV)/bin/python -m tb --set formats -j 2
+	$(VENV)/bin/python -m tb.pairwise
+	$(VENV)/bin/python -m tb.volume -j 2 --json build/volume.json
+	$(VENV)/bin/python -m tb.volume --set formats -j 2
+	$(VENV)/bin/python -m tb.formal
+	$(VENV)/bin/python -m tb.mutants --json build/mutants.json
+	$(VENV)/bin/python -m tb.mutants --random 100 --json build/random.json
+	$(VENV)/bin/python -m tb.verification_report --regression build/regression.json --volume build/volume.json \
+	    --mutants build/mutants.json --random build/random.json -o docs/verification.md
 
 # Prices what docs/area.md shows, from the cache where nothing changed; some minutes to an hour otherwise.
 area: $(VENV)/.installed-test
