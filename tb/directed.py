@@ -14,7 +14,7 @@ from golden.formats import BlockFormat, ElementEncoding, Specials
 from tb.batches import Batch, Config, element_field, exponent_codes, group_blocks, length, signed_codes, stitch, to_code
 from tb.operands import Codes, Rng, element_codes, microexponent_codes
 
-__all__ = ["MOST_BITS", "MOST_STEPS", "all_codes", "all_values", "grouped", "partners"]
+__all__ = ["MOST_BITS", "MOST_STEPS", "all_codes", "all_values", "grouped", "partners", "thresholds"]
 
 MOST_BITS = 8  # of an element or a scale whose codes are driven one by one
 MOST_STEPS = 8  # transfers of a block whose binades are
@@ -129,37 +129,64 @@ def _blocks_of_all_codes(fmt: BlockFormat, rng: Rng) -> Columns:
     return stitch(parts)
 
 
-def all_values(config: Config, rng: Rng) -> Batch:
-    """Values that become every element code, and blocks whose maxima lie in every binade of the source, up to `lanes`.
+# Fields of the source formats: exponent bits, fraction bits.
+SOURCES = {"fp32": (8, 23), "bf16": (8, 7), "fp16": (5, 10)}
 
-    Every other lane holds the format's largest element, so that all blocks and pairs keep the exponent 0.
-    """
+
+def thresholds(fmt: BlockFormat) -> dict[str, float]:
+    """Significands in [1, 2) on which a scale rule turns: the last that `ceil`, the first that `even` (not) keeps."""
+    largest = fmt.element.max_integer
+    return {"ceil": largest / (1 << largest.bit_length() - 1), "even": 2 - 2.0**-fmt.element.precision}
+
+
+def all_values(config: Config, rng: Rng) -> Batch:
+    """Values for a converter whose blocks take a few transfers at most: see the three parts."""
     fmt, source = get_format(config["format"]), config["source"]
-    steps = fmt.block // config["lanes"]
-    blocks: list[Codes] = []
-    if steps <= MOST_STEPS and fmt.block > 1 and fmt.element.bits <= MOST_BITS:
-        finite = np.arange(fmt.element.max_code + 1)
-        signs = np.repeat([False, True], len(finite))
-        codes = signed_codes(fmt, np.tile(finite, 2), signs)
-        values = to_code(elements.to_float32(codes, fmt.element), source)
-        per_block = fmt.block // 2
-        filled = np.resize(values, (-(-len(values) // per_block), per_block))
-        block = np.full((len(filled), fmt.block), values[fmt.element.max_code])
-        block[:, 1 : 2 * per_block : 2] = filled
-        blocks.append(block)
-    exponent_bits, fraction_bits = {"fp32": (8, 23), "bf16": (8, 7), "fp16": (5, 10)}[source]
-    if steps <= MOST_STEPS:
-        field = np.arange((1 << exponent_bits) - 1)[:, np.newaxis]
-        down = rng.integers(0, fmt.element.emax - fmt.element.lsb_exponent + 4, (len(field), fmt.block))
-        down[np.arange(len(field)), rng.integers(0, fmt.block, len(field))] = 0
-        fraction = rng.integers(0, 1 << fraction_bits, down.shape)
-        sign = rng.integers(0, 2, down.shape) << exponent_bits + fraction_bits
-        blocks.append(np.maximum(field - down, 0) << fraction_bits | fraction | sign)
-    if not blocks:
-        blocks.append(np.zeros((1, fmt.block), np.int64))
+    blocks: list[Codes] = [np.zeros((1, fmt.block), np.int64)]
+    if fmt.block // config["lanes"] <= MOST_STEPS:
+        blocks += [_each_binade(fmt, source, rng), _at_thresholds(fmt, source, rng)]
+        if fmt.block > 1 and fmt.element.bits <= MOST_BITS:
+            blocks.append(_each_element(fmt, source))
     dtype = np.uint32 if source == "fp32" else np.uint16
     values = np.concatenate([block.astype(dtype) for block in blocks]).reshape(-1, config["lanes"])
     words: Columns = {}
     if config["rounding"] == "sr" and config["random"] == "port":
         words["random"] = rng.integers(0, 1 << config["random_bits"], values.shape).astype(np.uint32)
     return {"value": values} | words
+
+
+def _each_element(fmt: BlockFormat, source: str) -> Codes:
+    """Values that become every element code; every other one is the largest, so that exponents stay 0."""
+    finite = np.arange(fmt.element.max_code + 1)
+    codes = signed_codes(fmt, np.tile(finite, 2), np.repeat([False, True], len(finite)))
+    values = to_code(elements.to_float32(codes, fmt.element), source)
+    per_block = fmt.block // 2
+    block = np.full((-(-len(values) // per_block), fmt.block), values[fmt.element.max_code])
+    block[:, 1 : 2 * per_block : 2] = np.resize(values, (len(block), per_block))
+    return block
+
+
+def _each_binade(fmt: BlockFormat, source: str, rng: Rng) -> Codes:
+    """Maxima in every binade of the source, one a block; the others reach down past the smallest element."""
+    exponent_bits, fraction_bits = SOURCES[source]
+    field = np.arange((1 << exponent_bits) - 1)[:, np.newaxis]
+    down = rng.integers(0, fmt.element.emax - fmt.element.lsb_exponent + 4, (len(field), fmt.block))
+    down[np.arange(len(field)), rng.integers(0, fmt.block, len(field))] = 0
+    fraction = rng.integers(0, 1 << fraction_bits, down.shape)
+    sign = rng.integers(0, 2, down.shape) << exponent_bits + fraction_bits
+    return np.maximum(field - down, 0) << fraction_bits | fraction | sign
+
+
+def _at_thresholds(fmt: BlockFormat, source: str, rng: Rng) -> Codes:
+    """Maxima of blocks, and of pairs one binade lower, on the scale rules' thresholds and a last place off them."""
+    exponent_bits, fraction_bits = SOURCES[source]
+    middle = 1 << exponent_bits - 1
+    made = []
+    for significand in thresholds(fmt).values():
+        for off in (-1, 0, 1):
+            code = (middle << fraction_bits) + int((significand - 1) * (1 << fraction_bits)) + off
+            for lower in (0, 1 << fraction_bits):  # the rest of the block, or its own leader, lies a binade away
+                rest = np.full(fmt.block, code - (1 << fraction_bits))
+                rest[rng.integers(0, fmt.block)] = code if lower == 0 else middle << fraction_bits
+                made.append(rest | rng.integers(0, 2, fmt.block) << exponent_bits + fraction_bits)
+    return np.stack(made)

@@ -5,7 +5,7 @@ import numpy as np
 from golden.catalog import get_format
 from golden.formats import BlockFormat, ElementEncoding, ScaleRule, Specials
 from tb.batches import Config, to_float
-from tb.directed import MOST_BITS, MOST_STEPS
+from tb.directed import MOST_BITS, MOST_STEPS, thresholds
 from tb.testpoints import Need, Point, complete
 from tb.view_quantize import SOURCES, QuantizeView
 
@@ -113,6 +113,17 @@ CARRIES = Need(
     lambda c: _target(c).element.is_float and _small_elements(c) and c["rounding"] != "rtz",
     meaning=True,
 )
+TURNS = Need(
+    "a scale rule that looks ahead, with a threshold that the source can hold",
+    lambda c: c["scale_rule"] != ScaleRule.FLOOR and _precision(c) > _target(c).element.precision,
+    meaning=True,
+)
+# The threshold of `even` has one bit more than an element, the next number below the next binade yet another.
+ABOVE_IT = Need(
+    "a source precise enough to lie between the threshold and the next binade",
+    lambda c: _precision(c) > _target(c).element.precision + (c["scale_rule"] == ScaleRule.EVEN),
+)
+BELOW_IT = Need("a threshold inside a binade", lambda c: thresholds(_target(c)).get(c["scale_rule"], 0) > 1)
 SHIFTS = Need("microexponents", lambda c: _target(c).microexponents > 0, meaning=True)
 PAIRS = Need("two pairs", lambda c: _target(c).microexponents > 1)
 
@@ -134,6 +145,18 @@ def _every_binade(view: QuantizeView) -> np.ndarray:
     """A block's maximum with every exponent of the source's normal numbers."""
     precision, bottom, top = SOURCES[view.config.get("source", "fp32")]
     return complete(view.maximum > 0, view.floor_exponent + view.element.emax, range(bottom + precision - 1, top + 1))
+
+
+def _from_threshold(view: QuantizeView) -> np.ndarray:
+    """Significands of maxima, in [1, 2), less the one on which the scale rule turns; 9 where there is none."""
+    significand = 2 * np.frexp(view.maximum)[0]
+    return np.where(view.natural, significand - thresholds(view.format)[view.config["scale_rule"]], 9.0)
+
+
+def _near_threshold(view: QuantizeView, side: int) -> np.ndarray:
+    """Maxima one last place of the source, or a little more, beside the threshold."""
+    distance = side * _from_threshold(view)
+    return (distance > 0) & (distance <= 4 * 2.0 ** -_precision(view.config))
 
 
 def _every_microexponent(view: QuantizeView) -> np.ndarray:
@@ -192,6 +215,9 @@ QUANTIZE_POINTS = [
 QUANTIZE_POINTS += [
     Point("every element code", lambda v: _every_code(v), (CODES, SHORT, PAIRED)),
     Point("a maximum in every binade", lambda v: _every_binade(v), (SHORT,)),
+    Point("maximum on the scale rule's threshold", lambda v: _from_threshold(v) == 0, (TURNS, SHORT)),
+    Point("maximum just above the threshold", lambda v: _near_threshold(v, 1), (TURNS, ABOVE_IT, SHORT)),
+    Point("maximum just below the threshold", lambda v: _near_threshold(v, -1), (TURNS, BELOW_IT, SHORT)),
     Point("minus zero stored", lambda v: (v.codes == 1 << v.element.bits - 1) & v.clean, (FLOATS,)),
     Point("subnormal element stored", lambda v: (v.magnitude > 0) & (v.magnitude < v.normal), (FLOATS, SUBNORMALS)),
     Point("rounds to the least element", lambda v: (v.magnitude == 1) & (v.floor == 0), (PAIR, UP)),
