@@ -224,3 +224,10 @@ def test_no_trace_of_the_machine_in_the_output(tmp_path):
     text = made.verilog + json.dumps(made.manifest)
     for secret in (str(Path.home()), str(Path.cwd())):
         assert secret not in text
+
+
+def test_list_tells_verified_formats_from_others(capsys):
+    assert main(["--list"]) == 0
+    listed = capsys.readouterr().out
+    assert "verified: bfp4x64, " in listed
+    assert "unverified" in listed
