@@ -27,7 +27,7 @@ def _unit_lines(unit: Unit) -> str:
     for item in options(unit.config):
         facts = item.metadata
         legal = facts.get("legal")
-        values = f"{legal[0]}..{legal[-1]}" if legal else ", ".join(facts.get("choices", ("bfpMxN[eW]",)))
+        values = f"{legal[0]}..{legal[-1]}" if legal else ", ".join(facts.get("choices", ("a format name",)))
         default = config.default_of(item.name)
         lines.append(f"  {flag_of(item.name):<14} {values:<26} default {default!s:<10} {facts['help']}")
     return "\n".join([*lines, *_verified_lines(unit.name)])
