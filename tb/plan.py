@@ -22,6 +22,7 @@ from tb.points_dot import ACCUMULATE_POINTS, BLOCK_POINTS, FLOAT_POINTS
 from tb.points_formats import DOT_FORMAT_POINTS, F25_POINTS
 from tb.points_gecko import gecko_points
 from tb.points_quantize import QUANTIZE_POINTS, STOCHASTIC_POINTS
+from tb.points_quantize_formats import QUANTIZE_FORMAT_POINTS
 from tb.testpoints import Need, Point, judge, mask
 from tb.view_dot import DotView
 from tb.view_quantize import QuantizeView
@@ -69,7 +70,7 @@ def _listed(config: Config) -> dict[str, list[Point]]:
     stochastic = STOCHASTIC_POINTS if config.get("rounding") == "sr" else []
     match config["unit"]:
         case "quantize":
-            return {"quantize": QUANTIZE_POINTS + stochastic}
+            return {"quantize": QUANTIZE_POINTS + QUANTIZE_FORMAT_POINTS + stochastic}
         case "dequantize":
             return {"dequantize": DEQUANTIZE_POINTS}
         case "tile":
