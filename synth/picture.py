@@ -76,9 +76,14 @@ def _draw(shown: Sequence[tuple[str, str, float, float]], path: Path) -> None:
     for family in dict.fromkeys(point[0] for point in shown):
         own = [point for point in shown if point[0] == family]
         axes.scatter([point[2] for point in own], [point[3] for point in own], label=family, s=36)
-        for _, name, area, noise in own:
-            axes.annotate(name, (area, noise), xytext=(5, 3), textcoords="offset points", fontsize=8)
+    # Neighbours in area get their names above and below in turn.
+    for rank, (_, name, area, noise) in enumerate(sorted(shown, key=lambda point: point[2])):
+        offset = (0, -13 if rank % 2 else 6)
+        axes.annotate(name, (area, noise), xytext=offset, ha="center", textcoords="offset points", fontsize=8)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.xaxis.set_minor_formatter(lambda value, _: f"{value:,.0f}")
+    axes.margins(0.08)
     axes.set_xlabel("transistors per multiply-accumulate, complete dot-product unit with FP32 result")
     axes.set_ylabel("QSNR, dB (Gaussian data)")
     axes.grid(visible=True, which="both", alpha=0.25)
