@@ -3,7 +3,7 @@
 import numpy as np
 
 from golden.catalog import get_format
-from golden.formats import ElementEncoding
+from golden.formats import BlockFormat, ElementEncoding, Specials
 from tb.batches import Config, group_blocks
 from tb.models_dot import sum_facts
 from tb.scenarios import powers
@@ -29,6 +29,10 @@ def _inexact(config: Config) -> bool:
     return wide or powers(config)[0] <= -150
 
 
+def _formats(config: Config) -> tuple[BlockFormat, BlockFormat]:
+    return get_format(config["format"]), get_format(config["format_b"])
+
+
 def _encoding(config: Config) -> ElementEncoding:
     return get_format(config["format"]).element.encoding
 
@@ -50,7 +54,10 @@ INEXACT = Need(
 # Above the subnormals it takes a sum of 24 ones: possible in wide units, but too rare to ask for.
 CARRY = Need("exponents below FP32's range", VANISH.holds, exact=False)
 THREE = Need("sums of three or more", lambda c: _largest(c) >= 3)
-FP32_ADD = Need("block results rounded before the addition", lambda c: c.get("accumulate") == "fp32")
+INFINITE_TERM = Need(
+    "block results rounded before the addition, or infinite elements",
+    lambda c: c.get("accumulate") == "fp32" or any(f.element.specials is Specials.IEEE for f in _formats(c)),
+)
 FUSED = Need("accumulate fused", lambda c: c.get("accumulate") == "fused")
 FINE = Need("terms 2^-24 of another", lambda c: powers(c)[1] >= 24 or (powers(c)[0] <= -24 and powers(c)[1] >= 0))
 CONTEXTS = Need("two contexts", lambda c: c.get("contexts", 1) > 1)
@@ -103,7 +110,7 @@ ACCUMULATE_POINTS = [
     Point(
         "infinity minus infinity",
         lambda v: np.isinf(v.before) & np.isnan(v.after) & np.isinf(v.blocks),
-        (OVERFLOW, FP32_ADD),
+        (OVERFLOW, INFINITE_TERM),
     ),
     Point(
         "addition overflows",

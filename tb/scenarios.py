@@ -11,17 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden.catalog import get_format
+from golden.formats import Specials
 from tb.batches import Config, element_field, exponent_codes, signed_codes
 from tb.models_dot import sum_facts
 
 __all__ = ["SCENARIOS", "Term", "powers", "scenario_batch"]
 
 POISON = None
+INFINITE = 1 << 20  # the power of a term with an infinite element
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One transfer: sign * 2^power (None: a poisoned operand; sign 0: a zero block), with its marks."""
+    """One transfer: sign * 2^power (None: a poisoned operand, INFINITE; sign 0: a zero block), with its marks."""
 
     sign: int
     power: int | None
@@ -63,6 +65,8 @@ SCENARIOS: dict[str, list[Term]] = {
     "infinity stays": _sum((1, 128), (1, 0), (-1, 127)),
     "infinity minus infinity": _sum((1, 128), (-1, 128), (1, 0)),
     "minus infinity plus infinity": _sum((-1, 128), (1, 128), (1, 0)),
+    "infinite elements": _sum((1, INFINITE), (1, INFINITE), (-1, 0), (-1, INFINITE), (1, 0)),
+    "infinite elements, minus first": _sum((1, 5), (-1, INFINITE), (1, INFINITE)) + _sum((1, 3)),
     "clean after NaN": _sum((1, 128), (-1, 128)) + _sum((1, 1), (1, 1)),
     "clean after infinity": _sum((1, 128)) + _sum((1, -1)),
     "poison stays": _sum((1, 0), (1, POISON), (1, 0), (-1, 0)),
@@ -88,9 +92,12 @@ def powers(config: Config) -> tuple[int, int]:
 
 
 def reachable(config: Config, terms: list[Term]) -> bool:
-    """Whether the operands' exponents can make every term."""
+    """Whether the operands' exponents, and their elements, can make every term."""
     low, high = powers(config)
-    return all(term.power is POISON or low <= term.power <= high for term in terms)
+    infinite = any(get_format(config[key]).element.specials is Specials.IEEE for key in ("format", "format_b"))
+    return all(
+        term.power is POISON or (infinite if term.power == INFINITE else low <= term.power <= high) for term in terms
+    )
 
 
 def scenario_batch(config: Config, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
@@ -112,8 +119,12 @@ def _batch(config: Config, terms: list[Term], rng: np.random.Generator) -> dict[
     x, y = np.zeros((n, a.block), np.uint16), np.zeros((n, b.block), np.uint16)
     x[np.arange(n), lane] = [term.sign != 0 for term in terms]
     y[np.arange(n), lane] = 1
+    infinite = np.array([term.power == INFINITE for term in terms])
+    fmt, codes = (a, x) if a.element.specials is Specials.IEEE else (b, y)
+    codes[infinite, lane[infinite]] = fmt.element.max_code + 1
     flip = rng.integers(0, 2, n).astype(np.bool_)  # which operand is negative; its zeros turn into minus zeros
-    total = np.array([0 if term.power is POISON else term.power for term in terms]) - a.unit_exponent - b.unit_exponent
+    numbers = [0 if term.power in (POISON, INFINITE) else term.power for term in terms]
+    total = np.array(numbers) - a.unit_exponent - b.unit_exponent
     first = np.clip(total // 2 + rng.integers(-3, 4, n), a.scale.lowest, a.scale.highest)
     first = np.clip(first, total - b.scale.highest, total - b.scale.lowest)
     operands = {

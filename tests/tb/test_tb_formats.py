@@ -35,6 +35,7 @@ CORNERS = [
     {"unit": "dot", "format": "mx4", "accumulate": "fused"},
     {"unit": "dot", "format": "mx9", "mode": "f25"},
     {"unit": "dot", "format": "mxfp8_e5m2x4"},
+    {"unit": "dot", "format": "mxfp8_e4m3x4", "format_b": "mxfp8_e5m2x4", "accumulate": "fused"},
     {"unit": "dot", "format": "mxint8x4", "format_b": "mxfp4x4"},
     {"unit": "quantize", "format": "mx6", "source": "bf16", "scale_rule": "even"},
     {"unit": "quantize", "format": "mxfp8_e4m3x8", "source": "fp16", "rounding": "rtz"},
