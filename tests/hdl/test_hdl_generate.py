@@ -226,8 +226,8 @@ def test_no_trace_of_the_machine_in_the_output(tmp_path):
         assert secret not in text
 
 
-def test_list_tells_verified_formats_from_others(capsys):
+def test_list_tells_listed_formats_from_unverified_ones(capsys):
     assert main(["--list"]) == 0
     listed = capsys.readouterr().out
-    assert "verified: bfp4x64, " in listed
+    assert "in the bench lists: bfp4x64, " in listed
     assert "unverified" in listed
