@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from golden.catalog import get_format
 from hdl.yosys import ToolMissing, YosysError, find_engine
 from synth.cells import WEIGHT_SOURCE
 from synth.table import parts
@@ -40,7 +41,7 @@ wires: compare inside a column.
 * **Gate equivalents**: {source}.
 * **Depth**: cells on the longest path between ports and registers, in a netlist mapped for area, not speed.
 * **LUTs**: stock Yosys scripts without memory primitives; an inverter counts as a LUT, an ECP5 carry cell as the two it
-  occupies. `+n` are DSP blocks.
+  occupies. `+n` are DSP blocks. `-`: not priced.
 """
 
 
@@ -126,8 +127,6 @@ def plot(records: Sequence[Record], path: Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    from golden.catalog import get_format
-
     lines: dict[int, dict[int, float]] = {}
     for record in records:
         if record["unit"] == "dot" and record["transistors_logic"] is not None:
@@ -161,7 +160,9 @@ def _priced(timeout: float) -> list[Record]:
         def tell(text: str, number: int = number) -> None:
             print(f"{time.monotonic() - start:7.1f} s  [{number}/{len(units)}] {text}", file=sys.stderr, flush=True)
 
-        records.append(price(make_config(unit, format=fmt), ("cmos", *_FPGA), engine, timeout=timeout, progress=tell))
+        # stock FPGA scripts need minutes for wide units: dots of up to 64 lanes only
+        targets = ("cmos", *_FPGA) if unit == "dot" and get_format(fmt).block <= 64 else ("cmos",)
+        records.append(price(make_config(unit, format=fmt), targets, engine, timeout=timeout, progress=tell))
     return records
 
 
