@@ -26,6 +26,7 @@ Record = dict[str, Any]
 MANTISSAS = (4, 6, 8)
 BLOCKS = (16, 64, 256)
 _OTHERS = ("quantize", "dequantize", "tile")
+_GECKO = ("gecko_encoder", "gecko_decoder", "container_pack", "container_unpack")  # they have no block format
 _FPGA = tuple(name for name, target in TARGETS.items() if target.is_fpga)
 
 _TITLE = """# Area
@@ -151,18 +152,22 @@ def plot(records: Sequence[Record], path: Path) -> None:
 
 def _priced(timeout: float) -> list[Record]:
     from hdl.registry import make_config
+    from hdl.units.dot import DotConfig
     from synth.area import price
 
     engine, start, records = find_engine(), time.monotonic(), []
-    units = [("dot", f"bfp{m}x{n}") for m in MANTISSAS for n in BLOCKS] + [(unit, "bfp4x64") for unit in _OTHERS]
-    for number, (unit, fmt) in enumerate(units, 1):
+    configs = [make_config("dot", format=f"bfp{m}x{n}") for m in MANTISSAS for n in BLOCKS]
+    configs += [make_config(unit, format="bfp4x64") for unit in _OTHERS]
+    configs += [make_config(unit) for unit in _GECKO]
+    for number, config in enumerate(configs, 1):
 
         def tell(text: str, number: int = number) -> None:
-            print(f"{time.monotonic() - start:7.1f} s  [{number}/{len(units)}] {text}", file=sys.stderr, flush=True)
+            print(f"{time.monotonic() - start:7.1f} s  [{number}/{len(configs)}] {text}", file=sys.stderr, flush=True)
 
         # stock FPGA scripts need minutes for wide units: dots of up to 64 lanes only
-        targets = ("cmos", *_FPGA) if unit == "dot" and get_format(fmt).block <= 64 else ("cmos",)
-        records.append(price(make_config(unit, format=fmt), targets, engine, timeout=timeout, progress=tell))
+        narrow = isinstance(config, DotConfig) and config.operand.block <= 64
+        targets = ("cmos", *_FPGA) if narrow else ("cmos",)
+        records.append(price(config, targets, engine, timeout=timeout, progress=tell))
     return records
 
 
