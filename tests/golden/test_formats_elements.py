@@ -1,5 +1,6 @@
 """Element codecs: every code, scalar and vectorised, and external truth for every minifloat that has one."""
 
+import ml_dtypes
 import numpy as np
 import pytest
 from golden_support import ROUNDINGS, floats, patterns
@@ -13,8 +14,6 @@ from golden.elements import decode, encode, specials, to_float32, unpack
 from golden.formats import BlockFormat, ElementEncoding, ElementFormat, Rounding, ScaleRule, Specials
 from golden.rounding import canonical_nan
 from golden.scales import decode_scales
-
-ml_dtypes = pytest.importorskip("ml_dtypes")
 
 BFP8 = ElementFormat(encoding=ElementEncoding.SIGN_MAGNITUDE, mantissa_bits=7, fraction_bits=6)
 NARROW = ELEMENTS | {

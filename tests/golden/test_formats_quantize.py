@@ -5,9 +5,12 @@ from fractions import Fraction
 from functools import cache
 from itertools import pairwise
 
+import gfloat
+import ml_dtypes
 import numpy as np
 import pytest
 from formats_support import BLOCK_FORMATS, BLOCKS, scalars
+from gfloat import formats as gfloat_formats
 from golden_support import ROUNDINGS, SCALE_RULES, blocks, floats, patterns
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,10 +20,6 @@ from golden import reference
 from golden.catalog import ELEMENTS, get_format, microexponents, mx
 from golden.elements import to_float32
 from golden.formats import Rounding
-
-gfloat = pytest.importorskip("gfloat")
-ml_dtypes = pytest.importorskip("ml_dtypes")
-gfloat_formats = pytest.importorskip("gfloat.formats")
 
 
 def assert_equals_scalar(rows, fmt, rounding, scale_rule, words=None, word_bits=0):

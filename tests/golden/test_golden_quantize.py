@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+import ml_dtypes
 import numpy as np
 import pytest
 from golden_support import ROUNDINGS, SCALE_RULES, blocks, floats, formats, msfp, patterns
@@ -11,8 +12,6 @@ from hypothesis import strategies as st
 import golden
 from golden import reference
 from golden.catalog import bfp
-
-ml_dtypes = pytest.importorskip("ml_dtypes")
 
 
 def assert_equals_scalar(data, fmt, rounding, scale_rule):
