@@ -1,0 +1,50 @@
+"""Layers made of layers: one after the other, and side by side with a sum."""
+
+from golden.nn.layer import NO_GRADIENT, Array, Layer
+
+__all__ = ["Residual", "Sequential"]
+
+
+class Sequential(Layer):
+    """Layers in order, by local name: `Sequential(conv1=..., relu1=...)`."""
+
+    def __init__(self, **layers: Layer) -> None:
+        super().__init__()
+        self._layers = layers
+
+    def children(self) -> dict[str, Layer]:
+        """The layers as given."""
+        return dict(self._layers)
+
+    def forward(self, x: Array, *, training: bool) -> Array:
+        """Through all layers."""
+        for layer in self._layers.values():
+            x = layer.forward(x, training=training)
+        return x
+
+    def backward(self, g: Array) -> Array:
+        """Back through all layers."""
+        for layer in reversed(self._layers.values()):
+            if g is NO_GRADIENT:  # nothing in front of the first layer that is trained
+                break
+            g = layer.backward(g)
+        return g
+
+
+class Residual(Layer):
+    """y = body(x) + shortcut(x); without a shortcut, y = body(x) + x."""
+
+    def __init__(self, body: Layer, shortcut: Layer | None = None) -> None:
+        super().__init__()
+        self.body = body
+        self.shortcut = shortcut
+
+    def forward(self, x: Array, *, training: bool) -> Array:
+        """Same shape as the body's output."""
+        aside = x if self.shortcut is None else self.shortcut.forward(x, training=training)
+        return self.body.forward(x, training=training) + aside
+
+    def backward(self, g: Array) -> Array:
+        """The gradient goes both ways; the two results add."""
+        aside = g if self.shortcut is None else self.shortcut.backward(g)
+        return self.body.backward(g) + aside

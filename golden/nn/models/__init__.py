@@ -1,0 +1,27 @@
+"""Models by name, size-parameterised: `build("lenet5", (28, 28, 1), 10, seed=0)`."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from golden.nn.layer import Layer
+from golden.nn.models.mlp import lenet300, mlp
+
+__all__ = ["MODELS", "build"]
+
+MODELS: dict[str, Callable[..., Layer]] = {"mlp": mlp, "lenet300": lenet300}
+"""Constructors (input_shape, classes, rng, **sizes), each documenting its sizes."""
+
+
+def build(name: str, input_shape: tuple[int, ...], classes: int, seed: int, **sizes: Any) -> Layer:
+    """The model `name` in float32, its layers named and its weights drawn from PCG64(seed).
+
+    input_shape (H, W, C) of images or (T,) of sequences, without the batch; classes is the vocabulary of language
+    models. `sizes` are the constructor's keywords (`width`, `depth`, ...). ValueError for an unknown name.
+    """
+    if name not in MODELS:
+        raise ValueError(f"model {name!r}: one of {', '.join(MODELS)}")
+    model = MODELS[name](tuple(input_shape), classes, np.random.Generator(np.random.PCG64(seed)), **sizes)
+    model.rename()
+    return model
