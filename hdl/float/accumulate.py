@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.float.add import AddMagnitudes, AlignOperands
-from hdl.float.raw import FP32, Normalize, unpack_fp32
+from hdl.float.raw import FP32, Normalize, unpack_float
 from hdl.float.round import RoundFloat
 from hdl.stream import Pipeline
 
@@ -53,7 +53,7 @@ class Accumulate(wiring.Component):
         running = Signal(FP32)
         with m.If(~self.first):
             m.d.comb += running.eq(sums[context])
-        unpacked = unpack_fp32(m, running, name="running")
+        unpacked = unpack_float(m, running, name="running")
         m.submodules.align = align = AlignOperands(FP32.significand_bits, self._width, self._biased_bits)
         m.d.comb += [
             align.a_sign.eq(unpacked.sign),

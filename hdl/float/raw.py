@@ -1,4 +1,4 @@
-"""FP32 words to raw numbers, fixed-point sums to raw numbers, and the left shift that normalises either."""
+"""Float words to raw numbers, fixed-point sums to raw numbers, and the left shift that normalises either."""
 
 from types import SimpleNamespace
 
@@ -9,16 +9,16 @@ from amaranth.lib.wiring import In, Out
 from hdl.arith.bits import leading_zeros, shift_right_sticky
 from hdl.layouts import FloatLayout, float_layout
 
-__all__ = ["FP32", "GUARDED", "FixedToRaw", "Normalize", "unpack_fp32"]
+__all__ = ["FP32", "GUARDED", "FixedToRaw", "Normalize", "unpack_float"]
 
 FP32 = float_layout("fp32")
 GUARDED = 2  # a guard and a sticky bit below the significand are what RNE needs
 
 
-def unpack_fp32(m: Module, word: data.View, *, name: str) -> SimpleNamespace:
-    """An FP32 word as sign, biased exponent, 24-bit significand, and flags for infinity and NaN."""
+def unpack_float(m: Module, word: data.View, *, name: str) -> SimpleNamespace:
+    """An IEEE-like word as sign, biased exponent, significand with hidden one, and flags for infinity and NaN."""
     hidden, top = Signal(name=f"{name}_hidden"), Signal(name=f"{name}_top")
-    biased = Signal(8, name=f"{name}_biased")
+    biased = Signal(len(word.exponent), name=f"{name}_biased")
     m.d.comb += [
         hidden.eq(word.exponent.any()),
         top.eq(word.exponent.all()),

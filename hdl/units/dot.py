@@ -23,7 +23,7 @@ from hdl.config import (
     same_pairs,
 )
 from hdl.float.accumulate import Accumulate
-from hdl.float.raw import FP32, GUARDED, FixedToRaw, unpack_fp32
+from hdl.float.raw import FP32, GUARDED, FixedToRaw, unpack_float
 from hdl.float.round import RoundFloat
 from hdl.layouts import block_layout
 from hdl.stream import OutputBuffer, Pipeline
@@ -221,7 +221,7 @@ class Dot(StreamUnit[DotConfig]):
             m.d.comb += [buffer.i.p.value.eq(rounder.value), buffer.i.valid.eq(pipe.valid)]
             return
         stage = pipe.cut("addend", value=rounder.value, first=stage.first, last=stage.last)
-        addend = vars(unpack_fp32(m, stage.value, name="addend"))
+        addend = vars(unpack_float(m, stage.value, name="addend"))
         addend["significand"] = Cat(Const(0, GUARDED), addend["significand"])
         self._accumulate(m, pipe, buffer, first=stage.first, last=stage.last, **addend)
 

@@ -8,7 +8,7 @@ from amaranth.sim import Simulator
 from hdl.arith.bits import leading_zeros, shift_right, shift_right_sticky
 from hdl.arith.xorshift import XorshiftLanes
 from hdl.float.accumulate import Accumulate
-from hdl.float.raw import FP32, FixedToRaw, unpack_fp32
+from hdl.float.raw import FP32, FixedToRaw, unpack_float
 from hdl.float.round import RoundFloat
 
 
@@ -95,7 +95,7 @@ def test_accumulator_adds_like_ieee_float32():
     m = Module()
     m.submodules.dut = dut = Accumulate(26, 8, 1)
     x = Signal(FP32)
-    unpacked = unpack_fp32(m, x, name="x")
+    unpacked = unpack_float(m, x, name="x")
     m.d.comb += [
         dut.sign.eq(x.sign),
         dut.significand.eq(Cat(Const(0, 2), unpacked.significand)),
