@@ -1,0 +1,1 @@
+"""Training runs: configuration, loop, checkpoint, log, footprint, plots. `python -m golden.train` drives them."""
