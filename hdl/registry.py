@@ -11,6 +11,7 @@ from hdl.gecko.pack import ContainerPack, ContainerPackConfig
 from hdl.gecko.unpack import ContainerUnpack, ContainerUnpackConfig
 from hdl.units.dequantize import Dequantize, DequantizeConfig
 from hdl.units.dot import Dot, DotConfig
+from hdl.units.microexponent import MicroexponentShifter, MicroexponentShifterConfig
 from hdl.units.quantize import Quantize, QuantizeConfig
 from hdl.units.quantize_serial import QuantizeSerial
 from hdl.units.tile import Tile, TileConfig
@@ -44,6 +45,11 @@ UNITS: dict[str, Unit] = {
         Unit("FP32, BF16 or FP16 values to a block", QuantizeConfig, _quantize),
         Unit("a block to FP32, BF16 or FP16 values", DequantizeConfig, Dequantize),
         Unit("dot product, FP32 accumulation, activation, conversion of the results to a block", TileConfig, Tile),
+        Unit(
+            "sum of a group's products, shifted by its microexponents: the part of a dot product by itself",
+            MicroexponentShifterConfig,
+            MicroexponentShifter,
+        ),
         Unit("rows of exponents to Gecko row codes and metadata", GeckoEncoderConfig, GeckoEncoder),
         Unit("Gecko row codes and metadata to rows of exponents", GeckoDecoderConfig, GeckoDecoder),
         Unit("FP32 or BF16 values to the beats and metadata of a Gecko container", ContainerPackConfig, ContainerPack),

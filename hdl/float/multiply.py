@@ -87,7 +87,7 @@ class MultiplyRaw(wiring.Component):
 
 
 class MultiplyFloat(wiring.Component):
-    """a * b to nearest, ties to even: IEEE 754 with gradual underflow; every NaN is the canonical one. Combinational."""
+    """a * b to nearest, ties to even: IEEE 754, gradual underflow, one canonical NaN. Combinational."""
 
     def __init__(self, layout: FloatLayout = FP32) -> None:
         self._layout = layout

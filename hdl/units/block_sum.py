@@ -9,7 +9,8 @@ from golden.formats import BlockFormat, ElementEncoding
 from hdl.arith.bits import reduce_tree
 from hdl.layouts import elements
 from hdl.stream import Pipeline
-from hdl.units.factors import decode_element, signed_product
+from hdl.units.factors import decode_element, product_shape, signed_product
+from hdl.units.microexponent import ShiftGroup
 from hdl.units.specials import find_specials
 
 __all__ = ["block_sums", "shared_exponent", "sum_exponents", "sum_shape"]
@@ -54,7 +55,7 @@ def block_sums(
     Cuts "products" and "half_sums" lie inside; `along` are values that travel through the same cuts. Flags `nan`,
     `infinity`, `infinity_sign` of special elements come beside them.
     """
-    bits = (formats[0].element.largest_code_integer * formats[1].element.largest_code_integer).bit_length()
+    shape = product_shape(formats[0].element, formats[1].element)
     products, shifts, flags = [], [], []
     for number, pair in enumerate(pairs):
         prefix = f"{number}_" if len(pairs) > 1 else ""
@@ -66,21 +67,19 @@ def block_sums(
             for name, block, fmt in zip("ab", pair, formats, strict=True)
         )
         names = [f"{prefix}{k}" for k in range(len(a))]
-        products.append([signed_product(m, x, y, bits, name=n) for x, y, n in zip(a, b, names, strict=True)])
+        products.append([signed_product(m, x, y, shape, name=n) for x, y, n in zip(a, b, names, strict=True)])
         flags.append(find_specials(m, a, b))
         shifts.append(
-            [
-                [fmt.max_microexponent - t for t in block.microexponent]
-                for block, fmt in zip(pair, formats, strict=True)
-                if fmt.microexponents
-            ]
+            [list(block.microexponent) for block, fmt in zip(pair, formats, strict=True) if fmt.microexponents]
         )
     stage = pipe.cut("products", terms=products, shifts=shifts, **_any_special(flags), **along)
 
     terms = stage.terms
     if shifts[0]:
-        headroom = sum(fmt.max_microexponent for fmt in formats)
-        terms = [_shift_groups(m, t, s, headroom) for t, s in zip(terms, stage.shifts, strict=True)]
+        terms = [
+            _shift_groups(m, t, s, f"{k}_" if len(terms) > 1 else "")
+            for k, (t, s) in enumerate(zip(terms, stage.shifts, strict=True))
+        ]
     kept = {name: value for name, value in vars(stage).items() if name not in ("terms", "shifts")}
     levels = (len(terms[0]) - 1).bit_length()
     for level in range(levels + 1):
@@ -100,19 +99,16 @@ def _any_special(flags: list[dict[str, Value]]) -> dict[str, Value]:
     return flags[0] | {"nan": reduce_tree(lambda a, b: a | b, [flag["nan"] for flag in flags])}
 
 
-def _shift_groups(m: Module, terms: list[Signal], shifts: list[list[Value]], most: int) -> list[Signal]:
-    """Sum each group that shares microexponents, then move it left by what they leave of their largest value."""
+def _shift_groups(m: Module, terms: list[Signal], shifts: list[list[Value]], prefix: str) -> list[Signal]:
+    """The sum of each group that shares microexponents, in the block's unit."""
     size = len(terms) // len(shifts[0])
     moved = []
-    for group, amounts in enumerate(zip(*shifts, strict=True)):
-        inside, level = terms[group * size : (group + 1) * size], 0
-        while len(inside) > 1:
-            inside = _add_pairs(m, inside, f"group{group}_sum{level}")
-            level += 1
-        amount = Signal(range(most + 1), name=f"group{group}_shift")
-        total = Signal(signed(len(inside[0]) + most), name=f"group{group}_moved")
-        m.d.comb += [amount.eq(sum(amounts[1:], amounts[0])), total.eq(inside[0] << amount)]
-        moved.append(total)
+    for k, amounts in enumerate(zip(*shifts, strict=True)):
+        group = ShiftGroup(size, len(terms[0]), tuple(map(len, amounts)))
+        m.submodules[f"group_{prefix}{k}"] = group
+        m.d.comb += [port.eq(term) for port, term in zip(group.products, terms[k * size : (k + 1) * size], strict=True)]
+        m.d.comb += [getattr(group, f"t_{which}").eq(amount) for which, amount in enumerate(amounts)]
+        moved.append(group.total)
     return moved
 
 

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Shape, Signal, Value, signed
 from amaranth.lib import data
 
 from golden.formats import ElementEncoding, ElementFormat, Specials
 from hdl.arith.bits import negate_if
 
-__all__ = ["Factor", "decode_element", "signed_product"]
+__all__ = ["Factor", "decode_element", "product_shape", "signed_product"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +54,15 @@ def decode_element(m: Module, element: data.View | Value, fmt: ElementFormat, *,
     )
 
 
-def signed_product(m: Module, a: Factor, b: Factor, bits: int, *, name: str) -> Signal:
-    """a * b as a two's-complement number of `bits` magnitude bits and a sign."""
-    magnitude, negative = Signal(bits, name=f"magnitude_{name}"), Signal(name=f"negative_{name}")
-    product = Signal(signed(bits + 1), name=f"product_{name}")
+def product_shape(a: ElementFormat, b: ElementFormat) -> Shape:
+    """The magnitude of the largest product of any two codes, and a sign."""
+    return signed((a.largest_code_integer * b.largest_code_integer).bit_length() + 1)
+
+
+def signed_product(m: Module, a: Factor, b: Factor, shape: Shape, *, name: str) -> Signal:
+    """a * b as a two's-complement number of `shape`, which `product_shape` gives."""
+    magnitude, negative = Signal(shape.width - 1, name=f"magnitude_{name}"), Signal(name=f"negative_{name}")
+    product = Signal(shape, name=f"product_{name}")
     shifts = [shift for shift in (a.shift, b.shift) if shift is not None]
     m.d.comb += negative.eq(a.sign ^ b.sign)
     significands: Value = a.magnitude * b.magnitude
