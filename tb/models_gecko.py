@@ -60,6 +60,7 @@ def _encoder(config: Config, tensor: Tensor) -> dict[str, Batch]:
         "last": np.zeros(len(is_mask), np.uint8),
     }
     out["last"][-1], out["count"][-1] = 1, rows["count"][-1]
+    out["error"] = np.zeros(len(is_mask), np.uint8)  # of a tensor that no descriptor may state; these are legal
     if config["tail"]:
         out["tail"] = np.zeros((len(is_mask), LANES), rows["tail"].dtype)
         out["tail"][~is_mask] = _in_rows(rows["tail"].reshape(-1), d, len(rows["last"]))
@@ -104,6 +105,7 @@ def _pack(config: Config, tensor: Tensor) -> dict[str, Batch]:
     bits = tensor.inputs["i"]["value"].reshape(-1)[: d.length].astype(DTYPES[d.source])
     container, bad = encode(legal(bits, d), d), violations(bits, d)
     status = {f"{name}_error": np.array([bad[name].any()], np.uint8) for name in ("sign", "window", "nan")}
+    status["tensor_error"] = np.zeros(1, np.uint8)  # a Descriptor is legal
     return {
         "data": {"word": container.data},
         "meta": {"word": metadata_words(container.metadata)},

@@ -14,6 +14,7 @@ __all__ = [
     "FIXED",
     "LANES",
     "METADATA",
+    "RAW",
     "ROWS",
     "ContainerConfig",
     "GeckoConfig",

@@ -11,7 +11,7 @@ from hdl.gecko.bits import ones_below
 from hdl.gecko.config import DELTA, FIXED, LANES, ROWS, GeckoConfig, value_row
 from hdl.gecko.group import GroupBuffer, present
 from hdl.gecko.metadata import MetadataWriter
-from hdl.gecko.rows import CodeRow
+from hdl.gecko.rows import CodeRow, lanes
 from hdl.gecko.values import SplitRow
 from hdl.layouts import FloatLayout
 from hdl.stream import OutputBuffer, Pipeline
@@ -23,7 +23,8 @@ class RowSource(wiring.Component):
     """Joins rows with the facts of their tensor and numbers them; with zero masks, holds each group back for its mask.
 
     `item` has the row and its tensor, `index` is its place in the group. Missing lanes are cleared, and exponent bits
-    from ne up. With `value`, rows come as floats of that layout and are split. Nothing moves without `enable`.
+    from ne up. With `value`, rows come as floats of that layout and are split. Nothing moves without `enable`. A mask
+    is an item that has its lanes in `mask`.
     """
 
     def __init__(
@@ -44,7 +45,8 @@ class RowSource(wiring.Component):
             "item": Out(self._item),
             "index": Out(range(ROWS)),
         }
-        super().__init__(members | ({"is_mask": Out(1), "masked": Out(1)} if config.masked else {}))
+        masks = {"is_mask": Out(1), "mask": Out(lanes(ROWS)), "masked": Out(1)}
+        super().__init__(members | (masks if config.masked else {}))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -72,7 +74,10 @@ class RowSource(wiring.Component):
                 group.i.payload.eq(item),
                 group.i.valid.eq(comes),
                 ready.eq(group.i.ready),
-                *[getattr(self, name).eq(getattr(group, name)) for name in ("valid", "item", "is_mask", "masked")],
+                *[
+                    getattr(self, name).eq(getattr(group, name))
+                    for name in ("valid", "item", "is_mask", "mask", "masked")
+                ],
             ]
             step = self.valid & ~self.is_mask
         else:
@@ -115,7 +120,7 @@ class RowEncoder:
         is_mask = source.is_mask if self._masked else Const(0, 1)
         delta, fixed, first = tensor.mode == DELTA, tensor.mode == FIXED, source.index == 0
         coded = Signal()
-        m.d.comb += coded.eq((fixed | (delta & ~first)) & ~is_mask)
+        m.d.comb += coded.eq(fixed | (delta & ~first))
         here = present(row)
         lane = []
         for c in range(LANES):
@@ -126,16 +131,18 @@ class RowEncoder:
                 zero = tensor.zero_mask & here[c] & (exponent == 0)
             m.d.comb += [
                 # A masked base is stored as, and acts as, b.
-                literal.eq(Mux(zero & delta & ~is_mask, tensor.bias, exponent)),
+                literal.eq(Mux(zero & delta, tensor.bias, exponent)),
                 difference.eq(Mux(zero | ~here[c], 0, exponent - Mux(fixed, tensor.bias, base))),
             ]
             with m.If(enable & source.valid & first & ~is_mask):
                 m.d.sync += base.eq(literal)
-            lane.append(Mux(coded, difference, literal))
+            row_code = Mux(coded, difference, literal)
+            # A mask comes late in the cycle, so it goes round the arithmetic.
+            lane.append(Mux(is_mask, source.mask[c], row_code) if self._masked else row_code)
         stage = pipe.cut(
             "difference",
             lane=lane,
-            coded=coded,
+            coded=coded & ~is_mask,
             index=source.index,
             exists=~row.last | row.count.any(),
             has_word=delta | fixed,

@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 from hdl.gecko.config import COUNT, LANES, METADATA, RowConfig, row_layout, tensor_layout
 from hdl.gecko.encode import RowEncoder, RowSource
 from hdl.gecko.rows import lanes
+from hdl.gecko.tensor import illegal
 from hdl.stream import OutputBuffer, Pipeline
 from hdl.units.unit import StreamUnit
 
@@ -31,10 +32,11 @@ class GeckoEncoder(StreamUnit[GeckoEncoderConfig]):
     """Rows of exponent codes in, row codes with their widths and one metadata word a group out (gecko.md 2, 3, 5).
 
     Streams (docs/gecko-ports.md): `tensor` (ne, mode, bias, zero_mask), one item before the first row of each tensor;
-    `i` rows; `o` row codes; `meta`, a word with the last row of its group. Lossless. One row a cycle. Latency pipeline
-    + 1 cycles. With zero masks a group waits for its last row, from which it is then pipeline + 2 cycles to the first
-    output; a masked group takes nine cycles, and its rows leave pipeline + 10 cycles after they came; a short group
-    holds up the next tensor until the group before it is gone, 7 cycles at most.
+    `i` rows; `o` row codes; `meta`, a word with the last row of its group. Lossless; `error` marks the rows of a
+    tensor whose facts are illegal. One row a cycle. Latency pipeline + 1 cycles. With zero masks a group waits for its
+    last row, from which it is then pipeline + 1 cycles to the first output, 1 more if that is a lone row. At full rate
+    a row's code leaves pipeline + 8 cycles after the row came, in a masked group pipeline + 9; such a group takes nine
+    cycles. A short group holds up the next tensor until the group before it is gone, 7 cycles at most.
     """
 
     def __init__(self, config: GeckoEncoderConfig) -> None:
@@ -44,6 +46,7 @@ class GeckoEncoder(StreamUnit[GeckoEncoderConfig]):
         members["width"] = range(9)
         if config.masked:
             members["mask"] = 1
+        members["error"] = 1
         self._tensor, self._row = tensor_layout(config), row_layout(config.tail)
         self._coded = data.StructLayout(members | {"count": COUNT, "last": 1})
         super().__init__(
@@ -58,7 +61,7 @@ class GeckoEncoder(StreamUnit[GeckoEncoderConfig]):
 
     @property
     def latency(self) -> int:
-        """From a row to its code; with zero masks, from the row that completes a group to the first of its outputs."""
+        """From a row to its code; with zero masks, from a row that is a group of its own."""
         return self.config.pipeline + (2 if self.config.masked else 1)
 
     @property
@@ -82,9 +85,10 @@ class GeckoEncoder(StreamUnit[GeckoEncoderConfig]):
             m, cuts=("difference", "code"), registers=self.config.pipeline, enable=enable, valid=source.valid
         )
         tails = [source.item.tail[c] for c in range(LANES)] if self.config.tail else []
-        stage = RowEncoder(self.config, source).code_rows(m, pipe, enable, tail=tails, count=source.item.count)
+        along = {"tail": tails, "count": source.item.count, "error": illegal(source.item.tensor)}
+        stage = RowEncoder(self.config, source).code_rows(m, pipe, enable, **along)
         marks = {"is_mask": stage.is_mask} if self.config.masked else {}
-        names = ("code", "tail", "width", "count", "last", "word", "word_valid")
+        names = ("code", "tail", "width", "count", "last", "error", "word", "word_valid")
         stage = pipe.cut("code", **{name: getattr(stage, name) for name in names}, **marks)
 
         row = buffer.i.p
@@ -94,10 +98,11 @@ class GeckoEncoder(StreamUnit[GeckoEncoderConfig]):
             row.width.eq(stage.width),
             row.last.eq(stage.last),
             row.count.eq(stage.count),
+            row.error.eq(stage.error),
             buffer.i.valid.eq(pipe.valid & enable),
             words.i.p.word.eq(stage.word),
             words.i.valid.eq(pipe.valid & stage.word_valid & enable),
         ]
         if self.config.masked:
-            m.d.comb += row.mask.eq(stage.is_mask)
+            m.d.comb += [row.mask.eq(stage.is_mask), row.error.eq(stage.error & ~stage.is_mask)]
         return m

@@ -19,10 +19,12 @@ def present(row: data.View) -> Cat:
 class GroupBuffer(wiring.Component):
     """Rows in; the same rows out once their group is complete, behind its mask if it has one.
 
-    Items hold `exponent`, `count`, `last` and `tensor`; missing lanes hold 0. A mask leaves as an item with the lanes'
-    masks for exponents. Nothing moves without `enable`. A mask takes a cycle of its own, in which no row comes in; rows
-    of the next group fill in while those of this one leave. So a row of a full group leaves 8 cycles after it came, 9
-    in a masked group.
+    Items hold `exponent`, `count`, `last` and `tensor`; missing lanes hold 0. A mask leaves in the cycle in which the
+    last row of its group comes, as an item without end, and its lanes' masks in `mask`; all that it leaves open is
+    `exponent` and `tensor`. Without a mask row 0 leaves in that cycle, unless it is the group's only row. Nothing moves
+    without `enable`. Rows of the next group fill in while those of this one leave; a group of eight rows and a mask
+    fills the buffer, which takes nothing in the cycle after. So at full rate a row of a full group leaves 7 cycles
+    after it came, 8 in a masked group.
     """
 
     def __init__(self, item: data.StructLayout) -> None:
@@ -33,6 +35,7 @@ class GroupBuffer(wiring.Component):
                 "valid": Out(1),
                 "item": Out(item),
                 "is_mask": Out(1),
+                "mask": Out(lanes(ROWS)),
                 "masked": Out(1),
             }
         )
@@ -40,12 +43,11 @@ class GroupBuffer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        # Never holds more than a whole group and the first row of the next one.
-        m.submodules.waiting = waiting = SyncFIFO(width=self._item.size, depth=ROWS + 1)
-        complete = Signal()  # a group waits for its first step
-        draining = Signal()  # a group has begun to leave
-        has_mask = Signal()  # the complete group does
-        start = complete & ~draining
+        # What has come of the next group and what is left of the one that leaves are never more than eight rows.
+        m.submodules.waiting = waiting = SyncFIFO(width=self._item.size, depth=ROWS)
+        held, held_has_mask = Signal(), Signal()  # a complete group waits for the one before to be gone
+        draining, masked = Signal(), Signal()  # a group has begun to leave
+        start, begun = Signal(), self.enable & self.valid
 
         # Arrivals: gather the mask, find the end of the group.
         row, arriving = self.i.p, Signal(range(ROWS))
@@ -55,40 +57,48 @@ class GroupBuffer(wiring.Component):
         gathered = Signal(lanes(ROWS))
         for c in range(LANES):
             m.d.comb += gathered[c].eq(Mux(arriving == 0, 0, masks[c]) | (zeros[c] << arriving))
-        closes = row.last | (arriving == ROWS - 1)
+        exists = (arriving != 0) | here[0]
+        every = row.tensor.zero_mask & (row.tensor.mode == FIXED) & exists
+        completes, has_mask = Signal(), Signal()
         m.d.comb += [
-            # Not beside a mask that leaves, and not while a complete group waits for the one before to be gone.
-            self.i.ready.eq(self.enable & ~(complete & (draining | has_mask))),
+            self.i.ready.eq(self.enable & waiting.w_rdy & ~(held & draining)),
             waiting.w_en.eq(self.i.valid & self.i.ready),
             waiting.w_data.eq(self.i.payload),
+            completes.eq(waiting.w_en & (row.last | (arriving == ROWS - 1))),
+            has_mask.eq(every | gathered.as_value().any()),
         ]
-        with m.If(self.enable & start):
-            m.d.sync += complete.eq(0)
         with m.If(waiting.w_en):
-            m.d.sync += [masks.eq(gathered), arriving.eq(Mux(closes, 0, arriving + 1))]
-            with m.If(closes):
-                exists = (arriving != 0) | here[0]
-                every = row.tensor.zero_mask & (row.tensor.mode == FIXED) & exists
-                m.d.sync += [complete.eq(1), has_mask.eq(every | gathered.as_value().any())]
+            m.d.sync += [masks.eq(gathered), arriving.eq(Mux(completes, 0, arriving + 1))]
+
+        # A group starts to leave: one that is held, or the one that completes now; a lone row is not readable yet.
+        starts_now = completes & ~held & (has_mask | (arriving != 0))
+        m.d.comb += [
+            start.eq(~draining & (held | starts_now)),
+            self.is_mask.eq(start & Mux(held, held_has_mask, has_mask)),
+            self.mask.eq(Mux(held, masks, gathered)),
+        ]
+        with m.If(completes & ~(start & ~held)):
+            m.d.sync += [held.eq(1), held_has_mask.eq(has_mask)]
+        with m.Elif(begun & start):
+            m.d.sync += held.eq(0)
 
         # Departures: the mask, then row by row until the group is gone.
-        leaving, masked = Signal(range(ROWS)), Signal()
+        leaving = Signal(range(ROWS))
         item = data.View(self._item, waiting.r_data)
         gone = item.last | (leaving == ROWS - 1)
         m.d.comb += self.item.eq(item)
         with m.If(self.is_mask):
-            m.d.comb += [self.item.exponent.eq(masks), self.item.count.eq(LANES), self.item.last.eq(0)]
+            m.d.comb += [self.item.count.eq(LANES), self.item.last.eq(0)]
             if "tail" in self._item.members:
                 m.d.comb += self.item.tail.eq(0)
             if "errors" in self._item.members:
                 m.d.comb += self.item.errors.eq(0)  # its row tells
         m.d.comb += [
-            self.is_mask.eq(start & has_mask),
             self.masked.eq(draining & masked),
             self.valid.eq(start | draining),
-            waiting.r_en.eq(self.enable & self.valid & ~self.is_mask),
+            waiting.r_en.eq(begun & ~self.is_mask),
         ]
-        with m.If(self.enable & self.is_mask):
+        with m.If(begun & self.is_mask):
             m.d.sync += [draining.eq(1), masked.eq(1)]
         with m.If(waiting.r_en):
             m.d.sync += [leaving.eq(Mux(gone, 0, leaving + 1)), draining.eq(~gone)]

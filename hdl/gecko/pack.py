@@ -17,7 +17,7 @@ from hdl.units.unit import StreamUnit
 
 __all__ = ["ContainerPack", "ContainerPackConfig"]
 
-STATUS = data.StructLayout({"beats": BEATS, "sign_error": 1, "window_error": 1, "nan_error": 1})
+STATUS = data.StructLayout({"beats": BEATS, "sign_error": 1, "window_error": 1, "nan_error": 1, "tensor_error": 1})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +37,10 @@ class ContainerPack(StreamUnit[ContainerPackConfig]):
     Streams (docs/gecko-ports.md): `tensor`, one item before the first row of each tensor; `i` rows of values; `data`
     beats; `meta` words; `status`, an item per tensor with its last beat. Mantissas are truncated to wm bits. One row a
     cycle; one cycle more where a tensor's last row fills one beat and begins another. Latency pipeline + 1 cycles. With
-    zero masks a group waits for its last row, from which it is then pipeline + 2 cycles to its first beat; a masked
-    group takes nine cycles, and its rows reach their beats pipeline + 10 cycles after they came; a short group holds up
-    the next tensor until the group before it is gone, 7 cycles at most.
+    zero masks a group waits for its last row, from which it is then pipeline + 1 cycles to its first beat, 1 more if
+    that is a lone row's. At full rate a row reaches its beat pipeline + 8 cycles after it came, in a masked group
+    pipeline + 9; such a group takes nine cycles. A short group holds up the next tensor until the group before it is
+    gone, 7 cycles at most.
     """
 
     def __init__(self, config: ContainerPackConfig) -> None:
@@ -58,7 +59,7 @@ class ContainerPack(StreamUnit[ContainerPackConfig]):
 
     @property
     def latency(self) -> int:
-        """From a row to the beat that it fills; with zero masks, from the row that completes a group to its first."""
+        """From a row to the beat that it fills; with zero masks, from a row that is a group of its own."""
         return self.config.pipeline + (2 if self.config.masked else 1)
 
     @property

@@ -6,6 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.arith.bits import reduce_tree
 from hdl.gecko.config import BEATS, COUNT, DELTA, FIXED, LANES, LENGTH, METADATA, ROWS, GeckoConfig, tensor_layout
+from hdl.gecko.tensor import illegal
+from hdl.layouts import FloatLayout
 from hdl.stream import OutputBuffer
 
 __all__ = ["RowSequencer"]
@@ -15,11 +17,13 @@ class RowSequencer(wiring.Component):
     """One step a cycle: a row, or the mask before row 0 of a masked group. A tensor ends where its length says.
 
     Illegal metadata fields count as the value in brackets of gecko.md 3 and set `error` from the first step of their
-    group to the end of the tensor. A tensor of length 0 is one step without `exists`. A metadata word stays at the
-    front of its queue until its group is done, a tensor until its last row is.
+    group to the end of the tensor; illegal facts of a tensor set it in all its steps. A tensor of length 0 is one step
+    without `exists`. A metadata word stays at the front of its queue until its group is done, a tensor until its last
+    row is. With `value`, the layout of the values, tensors are those of a container, and steps carry its beats.
     """
 
-    def __init__(self, config: GeckoConfig, *, container: bool = False) -> None:
+    def __init__(self, config: GeckoConfig, *, value: FloatLayout | None = None) -> None:
+        self._value, container = value, value is not None
         tensor = tensor_layout(config, length=True, beats=container, container=container)
         self._facts = tensor_layout(config, container=container)  # the part of it that rows need
         step = data.StructLayout(
@@ -63,6 +67,7 @@ class RowSequencer(wiring.Component):
         group_begins = (index == 0) & ~mask_done
         has_mask = masking & (fixed | (delta & (word[:3] == 1)))
         wrong = self._illegal(word, tensor, values_left, masking)
+        illegal_facts = illegal(tensor, self._value)
         field, width = word.word_select(index, 3), Signal(3)
         row_width = Mux(step.coded, width + width.any(), tensor.ne_minus_1 + 1)
         m.d.comb += [
@@ -78,7 +83,7 @@ class RowSequencer(wiring.Component):
             step.width.eq(Mux(step.is_mask, ROWS, Mux(step.exists, row_width, 0))),
             step.last.eq((values_left <= LANES) & ~step.is_mask),
             step.count.eq(Mux(values_left <= LANES, values_left[:4], LANES)),
-            step.error.eq((error & begun) | (group_begins & step.exists & (delta | fixed) & wrong)),
+            step.error.eq((error & begun) | (group_begins & step.exists & (delta | fixed) & wrong) | illegal_facts),
         ]
 
         if "beats" in step.shape().members:

@@ -76,7 +76,7 @@ class ContainerUnpack(StreamUnit[ContainerUnpackConfig]):
         m.submodules.buffer = buffer = OutputBuffer(self._row)
         wiring.connect(m, buffer.o, wiring.flipped(self.o))
         enable = buffer.i.ready
-        m.submodules.sequencer = sequencer = RowSequencer(self.config, container=True)
+        m.submodules.sequencer = sequencer = RowSequencer(self.config, value=self.config.value_layout)
         wiring.connect(m, wiring.flipped(self.tensor), sequencer.tensor)
         wiring.connect(m, wiring.flipped(self.meta), sequencer.meta)
 

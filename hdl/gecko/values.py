@@ -11,19 +11,21 @@ from hdl.arith.bits import reduce_tree
 from hdl.gecko.bits import ones_below
 from hdl.gecko.config import LANES
 from hdl.gecko.rows import lanes
+from hdl.gecko.tensor import illegal
 from hdl.layouts import FloatLayout
 
 __all__ = ["ERRORS", "SplitRow", "join_exponent"]
 
-# Values that a tensor's facts rule out.
-ERRORS = data.StructLayout({"sign": 1, "window": 1, "nan": 1})
+# Values that a tensor's facts rule out, and facts that rule each other out.
+ERRORS = data.StructLayout({"sign": 1, "window": 1, "nan": 1, "tensor": 1})
 
 
 class SplitRow(wiring.Component):
     """A row of values to exponent codes and tails.
 
     Fractions keep the bits below their top wm, for the packer to drop; a NaN that would become an infinity by that gets
-    its quiet bit. Lanes that are not `present` are +0, and so are values outside the window, with an error.
+    its quiet bit. Lanes that are not `present` are +0, and so are values outside the window, with an error. A tensor
+    with illegal facts is an error in every row, empty or not.
     """
 
     def __init__(self, value: FloatLayout, tensor: data.StructLayout) -> None:
@@ -66,7 +68,7 @@ class SplitRow(wiring.Component):
             ]
             wrong = Cat(value.sign & tensor.sign_elided, outside, nan & (tensor.mantissa_bits == 0))
             errors.append(Mux(self.present[c], wrong, 0))
-        m.d.comb += self.errors.eq(reduce_tree(lambda a, b: a | b, errors))
+        m.d.comb += self.errors.eq(Cat(reduce_tree(lambda a, b: a | b, errors), illegal(tensor, self._value)))
         return m
 
 

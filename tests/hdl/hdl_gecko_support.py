@@ -28,6 +28,23 @@ def evaluate(m, inputs, outputs, rows):
     return seen
 
 
+def sender(port, payloads, pauses=lambda: False):
+    """A process that offers the payloads to an input stream, with pauses."""
+
+    async def bench(ctx):
+        for payload in payloads:
+            while pauses():
+                await ctx.tick()
+            ctx.set(port.payload, payload)
+            ctx.set(port.valid, 1)
+            ready = False
+            while not ready:
+                _, _, ready = await ctx.tick().sample(port.ready)
+            ctx.set(port.valid, 0)
+
+    return bench
+
+
 def play(m, given, taken, *, seed=1, stall=0.3):
     """Send `given` (stream, payloads) and return what the streams of `taken` (stream, count) give, with random pauses.
 
@@ -35,20 +52,6 @@ def play(m, given, taken, *, seed=1, stall=0.3):
     """
     simulator, results = Simulator(m), [[] for _ in taken]
     simulator.add_clock(1e-6)
-
-    def sender(port, payloads, rng):
-        async def bench(ctx):
-            for payload in payloads:
-                while rng.random() < stall:
-                    await ctx.tick()
-                ctx.set(port.payload, payload)
-                ctx.set(port.valid, 1)
-                ready = False
-                while not ready:
-                    _, _, ready = await ctx.tick().sample(port.ready)
-                ctx.set(port.valid, 0)
-
-        return bench
 
     def taker(port, count, rng, result):
         async def bench(ctx):
@@ -68,7 +71,8 @@ def play(m, given, taken, *, seed=1, stall=0.3):
         return bench
 
     for k, (port, payloads) in enumerate(given):
-        simulator.add_testbench(sender(port, payloads, random.Random(f"{seed} in {k}")), background=True)
+        rng = random.Random(f"{seed} in {k}")
+        simulator.add_testbench(sender(port, payloads, lambda rng=rng: rng.random() < stall), background=True)
     for k, (port, count) in enumerate(taken):
         simulator.add_testbench(taker(port, count, random.Random(f"{seed} out {k}"), results[k]))
     simulator.run()

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from amaranth.hdl import Module
 from amaranth.lib.fifo import SyncFIFO
-from hdl_gecko_support import flat, play, tensor_item, value_rows
+from amaranth.lib.wiring import Out
+from amaranth.sim import Simulator
+from hdl_gecko_support import flat, play, sender, tensor_item, value_rows
 
 from golden.gecko import reference
-from golden.gecko.descriptor import GROUP, LANES, ROWS, Descriptor, Mode, Source
+from golden.gecko.descriptor import GROUP, LANES, ROWS, Descriptor, GeckoError, Mode, Source
 from hdl.registry import make_config, make_unit
 
 VECTORS = json.loads((Path(__file__).parents[1] / "data" / "vectors.json").read_text())
@@ -75,8 +77,8 @@ def test_worked_vectors_through_packer_and_unpacker(source, masked):
     got_beats, got_words, got_status = play(pack, given, taken)
     assert [[beat.word[c] for c in range(LANES)] for beat in got_beats] == flat(beats)
     assert [item.word for item in got_words] == words
-    assert [(s.beats, s.sign_error, s.window_error, s.nan_error) for s in got_status] == [
-        (len(b), 0, 0, 0) for b in beats
+    assert [(s.beats, s.sign_error, s.window_error, s.nan_error, s.tensor_error) for s in got_status] == [
+        (len(b), 0, 0, 0, 0) for b in beats
     ]
 
     unpack = make_unit(make_config("container_unpack", source=source, zero_mask=zero_mask))
@@ -179,3 +181,67 @@ def test_corrupt_metadata_never_stop_a_decoder():
                 mantissa_bits=0, zero_mask=d.zero_mask, bias=d.bias,
             )  # fmt: skip
             assert next(flags) == reference.decode([0] * LANES, so_far, until)[1]
+
+
+def facts_around_the_legal():
+    """Facts of BF16 tensors as numbers, each at its ends and beyond."""
+    plain = {"exponent_bits": 8, "mantissa_bits": 7, "mode": 2, "bias": 255, "offset": 0}
+    single = [{}, {"mode": 3}, {"mode": 0}, {"mantissa_bits": 8}, {"mantissa_bits": 31}, {"offset": 1}, {"offset": 128}]
+    for ne in range(1, 8):
+        single += [{"exponent_bits": ne, "mode": mode, "bias": (1 << ne) - 1} for mode in range(4)]
+        single += [{"exponent_bits": ne, "bias": 1 << b, "offset": 255} for b in (ne - 1, ne, 7)]
+    return [plain | {"zero_mask": masked} | change for change in single for masked in (0, 1)]
+
+
+def is_illegal(facts, known):
+    """Whether no descriptor may state the facts that a unit knows."""
+    try:
+        Descriptor(
+            source=Source.BF16, length=0, **{"mantissa_bits": 0} | {k: v for k, v in facts.items() if k in known}
+        )
+    except GeckoError:
+        return 1
+    return 0
+
+
+@pytest.mark.parametrize("unit", ["gecko_encoder", "gecko_decoder", "container_pack", "container_unpack"])
+def test_illegal_facts_are_told_and_leave_no_trace(unit):
+    """Of tensors of nine rows (unpacker: of none) the illegal are marked and no others, in all rows or in the status."""
+    dut = make_unit(make_config(unit, zero_mask="on", **({"source": "bf16"} if unit.startswith("container") else {})))
+    members, tensors = dut.tensor.payload.shape().members, facts_around_the_legal()
+    random.Random(unit).shuffle(tensors)
+    wrong = [is_illegal(facts, {"exponent_bits", *members}) for facts in tensors]
+    assert 20 < sum(wrong) < len(wrong) - 20
+    more = {"length": 0 if unit == "container_unpack" else 70, "beats": 0, "sign_elided": 0}
+    items = [facts | more | {"ne_minus_1": facts["exponent_bits"] - 1} for facts in tensors]
+    given = [(dut.tensor, [{name: item[name] for name in members} for item in items])]
+    if unit in ("gecko_encoder", "container_pack"):
+        row = {"exponent": [0] * LANES} if unit == "gecko_encoder" else {"value": [float_parts(0, Source.BF16)] * LANES}
+        given.append((dut.i, [row | {"count": 6, "last": int(k == 8)} for _ in tensors for k in range(9)]))
+    else:  # as much as any of them may take
+        given.append((dut.meta, [{"word": 0}] * (2 * len(tensors))))
+    if unit == "gecko_decoder":
+        given.append((dut.i, [{"code": [0] * LANES}] * (11 * len(tensors))))
+    seen = []
+
+    async def bench(ctx):
+        packs = unit == "container_pack"
+        out, ended = dut.status if packs else dut.o, 0
+        for name, member in dut.signature.members.items():
+            if member.flow is Out:
+                ctx.set(getattr(dut, name).ready, 1)
+        for _ in range(20 * len(tensors)):
+            _, _, valid, item = await ctx.tick().sample(out.valid, out.payload)
+            if valid and not ("mask" in item.shape().members and item.mask):
+                seen.append((ended, item.tensor_error if packs else item.error))
+                ended += 1 if packs else item.last
+        assert ended == len(tensors), "the unit hangs"
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    for port, payloads in given:
+        simulator.add_testbench(sender(port, payloads), background=True)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert seen == [(number, wrong[number]) for number, _ in seen]
+    assert len(seen) == len(tensors) * (9 if unit in ("gecko_encoder", "gecko_decoder") else 1)

@@ -110,7 +110,7 @@ def test_a_unit_never_waits_for_itself(unit, side):
 @pytest.mark.parametrize("unit", [u for u in UNITS if u[0] in ("gecko_encoder", "container_pack")], indirect=True)
 @pytest.mark.parametrize(("mode", "more"), [(Mode.RAW, 0), (Mode.FIXED, 1)])
 def test_rows_behind_the_group_buffer_leave_as_late_as_documented(unit, mode, more):
-    """Row to code 11 or 12 cycles, row to beat 12 or 13, the longer in masked groups (docs/gecko-ports.md)."""
+    """Row to code 10 or 11 cycles, row to beat 11 or 12, the longer in masked groups (docs/gecko-ports.md)."""
     source, rng = Source[unit.config.get("source", "bf16").upper()], np.random.default_rng(7)
     d = Descriptor(source=source, length=64, mode=mode, mantissa_bits=source.mantissa_bits, zero_mask=bool(more))
     coder = "tail" in unit.config
@@ -118,7 +118,7 @@ def test_rows_behind_the_group_buffer_leave_as_late_as_documented(unit, mode, mo
     values = values.astype(np.uint8 if coder else DTYPES[source])
     run = unit.check(tensor_streams(unit.config, d, values, rng, late=False), timed=True)
     shown = run.transfers["o"][more:] if coder else run.transfers["data"][:8]
-    assert (shown - run.transfers["i"] == (11 if coder else 12) + more).all()
+    assert (shown - run.transfers["i"] == (10 if coder else 11) + more).all()
 
 
 def digits():
