@@ -206,7 +206,7 @@ def is_illegal(facts, known):
 
 @pytest.mark.parametrize("unit", ["gecko_encoder", "gecko_decoder", "container_pack", "container_unpack"])
 def test_illegal_facts_are_told_and_leave_no_trace(unit):
-    """Of tensors of nine rows (unpacker: of none) the illegal are marked and no others, in all rows or in the status."""
+    """Of tensors of nine rows (unpacker: of none) the illegal are marked and no others, in all rows or the status."""
     dut = make_unit(make_config(unit, zero_mask="on", **({"source": "bf16"} if unit.startswith("container") else {})))
     members, tensors = dut.tensor.payload.shape().members, facts_around_the_legal()
     random.Random(unit).shuffle(tensors)
