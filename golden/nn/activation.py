@@ -1,10 +1,10 @@
-"""Elementwise activations."""
+"""Elementwise activations, and dropout."""
 
 import numpy as np
 
 from golden.nn.layer import Array, Layer
 
-__all__ = ["ReLU"]
+__all__ = ["GELU", "Dropout", "ReLU"]
 
 
 class ReLU(Layer):
@@ -12,7 +12,9 @@ class ReLU(Layer):
 
     def forward(self, x: Array, *, training: bool) -> Array:
         """Same shape."""
-        y = self.stash(np.maximum(x, 0) + 0)
+        y = np.maximum(x, 0)
+        y += 0  # -0 + 0 is +0
+        y = self.stash(y)
         if training:
             self.saved["y"] = y
         return y
@@ -20,3 +22,56 @@ class ReLU(Layer):
     def backward(self, g: Array) -> Array:
         """Zero where the output was."""
         return self.stash.backward(g) * (self.saved.pop("y") > 0)
+
+
+class GELU(Layer):
+    """x Phi(x) in the tanh form, x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) (Hendrycks and Gimpel 2016)."""
+
+    def forward(self, x: Array, *, training: bool) -> Array:
+        """Same shape."""
+        x = self.stash(x)
+        if training:
+            self.saved["x"] = x
+        return 0.5 * x * (1 + self._tanh(x))
+
+    def backward(self, g: Array) -> Array:
+        """g times the derivative at x."""
+        x = self.saved.pop("x")
+        t = self._tanh(x)
+        inner = (2 / np.pi) ** 0.5 * (1 + 3 * 0.044715 * x * x)
+        return self.stash.backward(g * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * inner))
+
+    @staticmethod
+    def _tanh(x: Array) -> Array:
+        return np.tanh((2 / np.pi) ** 0.5 * (x + 0.044715 * x * x * x))
+
+
+class Dropout(Layer):
+    """In training each element is 0 with probability `rate`, else scaled by 1 / (1 - rate); otherwise identity.
+
+    The mask of the n-th training pass is drawn from PCG64 seeded by (seed, n); n is a buffer, so that a resumed run
+    draws what an uninterrupted one would.
+    """
+
+    def __init__(self, rate: float, seed: int) -> None:
+        super().__init__()
+        if not 0 <= rate < 1:
+            raise ValueError(f"dropout rate {rate}: 0 <= rate < 1 wanted")
+        self.rate, self.seed = rate, seed
+        self.buffers = {"passes": np.zeros((), np.int64)}
+
+    def forward(self, x: Array, *, training: bool) -> Array:
+        """Same shape."""
+        if not training or self.rate == 0:
+            return x
+        rng = np.random.Generator(np.random.PCG64([self.seed, int(self.buffers["passes"])]))
+        self.buffers["passes"] += 1
+        kept = rng.random(x.shape, np.float32) >= self.rate
+        self.saved["kept"] = kept
+        return x * (kept * x.dtype.type(1 / (1 - self.rate)))
+
+    def backward(self, g: Array) -> Array:
+        """The same elements, the same scale."""
+        if self.rate == 0:
+            return g
+        return g * (self.saved.pop("kept") * g.dtype.type(1 / (1 - self.rate)))

@@ -1,8 +1,10 @@
-"""Layers made of layers: one after the other, and side by side with a sum."""
+"""Layers made of layers: one after the other, side by side with a sum, side by side with both results."""
+
+import numpy as np
 
 from golden.nn.layer import NO_GRADIENT, Array, Layer
 
-__all__ = ["Residual", "Sequential"]
+__all__ = ["Concatenated", "Residual", "Sequential"]
 
 
 class Sequential(Layer):
@@ -48,3 +50,22 @@ class Residual(Layer):
         """The gradient goes both ways; the two results add."""
         aside = g if self.shortcut is None else self.shortcut.backward(g)
         return self.body.backward(g) + aside
+
+
+class Concatenated(Layer):
+    """y = (x, body(x)) along the last axis: dense connectivity."""
+
+    def __init__(self, body: Layer) -> None:
+        super().__init__()
+        self.body = body
+        self._inputs = 0
+
+    def forward(self, x: Array, *, training: bool) -> Array:
+        """(..., C) -> (..., C + channels of the body)."""
+        self._inputs = x.shape[-1]
+        return np.concatenate([x, self.body.forward(x, training=training)], axis=-1)
+
+    def backward(self, g: Array) -> Array:
+        """The part of x directly, plus what comes through the body."""
+        body = self.body.backward(np.ascontiguousarray(g[..., self._inputs :]))
+        return g[..., : self._inputs] + body

@@ -7,9 +7,7 @@ gradient along out (kh, kw, out), weight gradient along M (H', W', N).
 
 from typing import Protocol
 
-import numpy as np
-
-from golden.nn.im2col import scatter, windows
+from golden.nn import plain_conv
 from golden.nn.layer import Array
 
 __all__ = ["BATCHED_ROLES", "PlainProducts", "Products"]
@@ -78,32 +76,28 @@ class PlainProducts:
         return x.T @ g
 
     def conv_forward(self, x: Array, w: Array, stride: int, padding: int) -> Array:
-        """Unfold x, one GEMM."""
-        view = windows(x, w.shape[:2], stride, padding)
-        return (view.reshape(-1, w[..., 0].size) @ w.reshape(-1, w.shape[3])).reshape(*view.shape[:3], w.shape[3])
+        """See `golden.nn.plain_conv`."""
+        return plain_conv.forward(x, w, stride, padding)
 
     def conv_data(self, g: Array, w: Array, stride: int, padding: int, x_shape: tuple[int, ...]) -> Array:
-        """One GEMM, then each column goes back to the pixel it came from."""
-        columns = g.reshape(-1, g.shape[3]) @ w.reshape(-1, w.shape[3]).T
-        return scatter(columns.reshape(*g.shape[:3], *w.shape[:3]), stride, padding, x_shape)
+        """See `golden.nn.plain_conv`."""
+        return plain_conv.data_gradient(g, w, stride, padding, x_shape)
 
     def conv_weight(self, x: Array, g: Array, stride: int, padding: int, w_shape: tuple[int, ...]) -> Array:
-        """Unfold x again, one GEMM."""
-        columns = windows(x, w_shape[:2], stride, padding).reshape(g[..., 0].size, -1)
-        return (columns.T @ g.reshape(-1, g.shape[3])).reshape(w_shape)
+        """See `golden.nn.plain_conv`."""
+        return plain_conv.weight_gradient(x, g, stride, padding, w_shape)
 
     def depthwise_forward(self, x: Array, w: Array, stride: int, padding: int) -> Array:
-        """Sum over the taps of shifted images times the tap's row of weights."""
-        view = windows(x, w.shape[:2], stride, padding)
-        return np.einsum("nhwijc,ijc->nhwc", view, w)
+        """See `golden.nn.plain_conv`."""
+        return plain_conv.depthwise(x, w, stride, padding)
 
     def depthwise_data(self, g: Array, w: Array, stride: int, padding: int, x_shape: tuple[int, ...]) -> Array:
-        """Each tap's product goes back to the pixel it came from."""
-        return scatter(g[:, :, :, np.newaxis, np.newaxis] * w, stride, padding, x_shape)
+        """See `golden.nn.plain_conv`."""
+        return plain_conv.depthwise_data(g, w, stride, padding, x_shape)
 
     def depthwise_weight(self, x: Array, g: Array, stride: int, padding: int, w_shape: tuple[int, ...]) -> Array:
-        """Per tap, the shifted image times the gradient, summed over batch and pixels."""
-        return np.einsum("nhwijc,nhwc->ijc", windows(x, w_shape[:2], stride, padding), g)
+        """See `golden.nn.plain_conv`."""
+        return plain_conv.depthwise_weight(x, g, stride, padding, w_shape)
 
     def batched(self, a: Array, b: Array, role: str) -> Array:
         """a @ b, whatever the role."""
