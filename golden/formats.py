@@ -202,6 +202,14 @@ class ScaleFormat:
         return self.lowest + (1 << self.bits) - 2
 
     @property
+    def unit_exponents(self) -> range:
+        """Exponents of the powers of two that a scale stands for: of a minifloat scale, those of its last bit."""
+        if self.minifloat is None:
+            return range(self.lowest, self.highest + 1)
+        binades = (1 << self.minifloat.exponent_bits) - 1  # the subnormals share the first
+        return range(self.minifloat.lsb_exponent, self.minifloat.lsb_exponent + binades)
+
+    @property
     def poison_code(self) -> int:
         """Stored code of a block that took in a NaN or an infinity."""
         if self.encoding is ScaleEncoding.BIASED:

@@ -77,7 +77,10 @@ def describe_format(fmt: BlockFormat) -> str:
     }[element.encoding]
     if fmt.microexponents:
         parts += f", {fmt.microexponent_bits}-bit microexponent per {fmt.subblock}"
-    return f"{name}: {parts}, {fmt.scale.bits}-bit shared exponent, block {fmt.block}"
+    scale = f"{fmt.scale.bits}-bit shared exponent"
+    if fmt.scale.minifloat is not None:
+        scale = f"E{fmt.scale.minifloat.exponent_bits}M{fmt.scale.minifloat.mantissa_bits} scale, FP32 tensor scale"
+    return f"{name}: {parts}, {scale}, block {fmt.block}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +208,10 @@ def power_of_two_scale(config: BlockUnitConfig, option: str) -> None:
     """Only such a scale is an addition in the exponent."""
     fmt = get_format(getattr(config, option))
     if fmt.scale.encoding is ScaleEncoding.FLOAT:
-        raise ConfigError(option, fmt.name, "a format whose scale is a power of two")
+        legal = (
+            f"a format whose scale is a power of two; {fmt.name} goes into --unit dot, golden.quantize converts to it"
+        )
+        raise ConfigError(option, fmt.name, legal)
 
 
 def same_pairs(config: BlockUnitConfig, option: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from amaranth.hdl import Shape, ShapeCastable, unsigned
 from amaranth.lib import data
 
-from golden.formats import BlockFormat, ElementEncoding, ScaleEncoding
+from golden.formats import BlockFormat, ElementEncoding, ElementFormat, ScaleEncoding
 
 __all__ = [
     "FLOATS",
@@ -23,6 +23,7 @@ __all__ = [
     "elements",
     "field_map",
     "float_layout",
+    "stored_scale",
 ]
 
 
@@ -73,14 +74,13 @@ def float_layout(name: str) -> FloatLayout:
 def block_layout(fmt: BlockFormat) -> data.StructLayout:
     """Layout of one packed block (formats.md 0.9): `mantissa` or, of a minifloat format, `element`; then `exponent`.
 
-    A two-level format has `microexponent` between them. A biased exponent is its stored code.
+    A two-level format has `microexponent` between them. A biased exponent is its stored code. A minifloat scale is
+    called `scale`.
     """
     element = fmt.element
     leaf: ShapeCastable | Shape
     if element.is_float:
-        leaf = FloatLayout(
-            f"e{element.exponent_bits}m{element.mantissa_bits}", element.exponent_bits, element.mantissa_bits
-        )
+        leaf = _minifloat_layout(element)
     elif element.encoding is ElementEncoding.TWOS_COMPLEMENT:
         leaf = Shape(element.bits, signed=True)
     else:
@@ -88,17 +88,36 @@ def block_layout(fmt: BlockFormat) -> data.StructLayout:
     parts: dict[str, ShapeCastable | Shape] = {_elements_name(fmt): data.ArrayLayout(leaf, fmt.block)}
     if fmt.microexponents:
         parts["microexponent"] = data.ArrayLayout(fmt.microexponent_bits, fmt.microexponents)
-    parts["exponent"] = Shape(fmt.scale.bits, signed=fmt.scale.encoding is ScaleEncoding.TWOS_COMPLEMENT)
+    parts[_scale_name(fmt)] = (
+        Shape(fmt.scale.bits, signed=fmt.scale.encoding is ScaleEncoding.TWOS_COMPLEMENT)
+        if fmt.scale.minifloat is None
+        else _minifloat_layout(fmt.scale.minifloat)
+    )
     return data.StructLayout(parts)
+
+
+def _minifloat_layout(element: ElementFormat) -> FloatLayout:
+    return FloatLayout(
+        f"e{element.exponent_bits}m{element.mantissa_bits}", element.exponent_bits, element.mantissa_bits
+    )
 
 
 def _elements_name(fmt: BlockFormat) -> str:
     return "element" if fmt.element.is_float else "mantissa"
 
 
+def _scale_name(fmt: BlockFormat) -> str:
+    return "exponent" if fmt.scale.minifloat is None else "scale"
+
+
 def elements(block: data.View, fmt: BlockFormat) -> list[Any]:
     """The elements of a block view."""
     return list(block[_elements_name(fmt)])
+
+
+def stored_scale(block: data.View, fmt: BlockFormat) -> Any:
+    """The stored scale of a block view: a number, or a view of a minifloat."""
+    return block[_scale_name(fmt)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,15 @@ from hdl.units.factors import decode_element, product_shape, signed_product
 from hdl.units.microexponent import ShiftGroup
 from hdl.units.specials import find_specials
 
-__all__ = ["block_sums", "shared_exponent", "sum_exponents", "sum_shape"]
+__all__ = ["block_sums", "sum_exponents", "sum_shape"]
 
 
 def sum_shape(a: BlockFormat, b: BlockFormat) -> Shape:
     """Enough for N products of the largest magnitudes, and a sign.
 
     Sign-magnitude mantissas alone: each product is below 2^(ma + mb), N of them below 2^(ma + mb + ceil(log2 N))
-    (formats.md 1.6). Otherwise the exact bound N * max_a * max_b, a received INT8 code of -128 and the headroom of
-    microexponents included (2.5, 3.3).
+    (formats.md 1.6). Otherwise the exact bound N * max_a * max_b, a received INT8 code of -128, the headroom of
+    microexponents and the significands of minifloat scales included (2.5, 3.3, 4).
     """
     if all(f.element.encoding is ElementEncoding.SIGN_MAGNITUDE and not f.microexponents for f in (a, b)):
         return signed(a.element.mantissa_bits + b.element.mantissa_bits + (a.block - 1).bit_length() + 1)
@@ -31,16 +31,8 @@ def sum_shape(a: BlockFormat, b: BlockFormat) -> Shape:
 def sum_exponents(a: BlockFormat, b: BlockFormat) -> range:
     """Every exponent that the sum's LSB can have, 0 (a poisoned block's) included."""
     unit = a.unit_exponent + b.unit_exponent
-    low, high = a.scale.lowest + b.scale.lowest + unit, a.scale.highest + b.scale.highest + unit
-    return range(min(low, 0), max(high, 0) + 1)
-
-
-def shared_exponent(block: data.View, fmt: BlockFormat) -> tuple[Value, Value]:
-    """The exponent of a block's LSB, and whether the block is poisoned."""
-    stored = block.exponent
-    return stored + (fmt.unit_exponent - fmt.scale.bias), stored == fmt.scale.decode(
-        fmt.scale.poison_code
-    ) + fmt.scale.bias
+    first, second = a.scale.unit_exponents, b.scale.unit_exponents
+    return range(min(first[0] + second[0] + unit, 0), max(first[-1] + second[-1] + unit, 0) + 1)
 
 
 def block_sums(

@@ -12,8 +12,8 @@ from hdl.float.raw import FixedToRaw
 from hdl.float.round import RoundFloat
 from hdl.layouts import FLOATS, FloatLayout, block_layout, elements, float_layout
 from hdl.stream import OutputBuffer, Pipeline
-from hdl.units.block_sum import shared_exponent
 from hdl.units.factors import Factor, decode_element
+from hdl.units.scales import read_scale
 from hdl.units.unit import StreamUnit
 
 __all__ = ["Dequantize", "DequantizeConfig"]
@@ -95,7 +95,7 @@ class Dequantize(StreamUnit[DequantizeConfig]):
             block, valid = self.i.p, self.i.valid
         else:
             block, valid = self._take_block(m, enable)
-        exponent, poison = shared_exponent(block, fmt)
+        scale = read_scale(m, block, fmt, name="x")
 
         pipe = Pipeline(m, cuts=("normalized",), registers=self.config.pipeline, enable=enable, valid=valid)
         lanes = []
@@ -104,7 +104,7 @@ class Dequantize(StreamUnit[DequantizeConfig]):
             moves = [] if factor.shift is None else [factor.shift]
             if fmt.microexponents:
                 moves.append(fmt.max_microexponent - block.microexponent[k // fmt.subblock])
-            lanes.append((factor, self._to_raw(m, k, factor, sum(moves, exponent))))
+            lanes.append((factor, self._to_raw(m, k, factor, sum(moves, scale.exponent))))
         stage = pipe.cut(
             "normalized",
             biased=[raw.biased for _, raw in lanes],
@@ -112,7 +112,7 @@ class Dequantize(StreamUnit[DequantizeConfig]):
             # An integer mantissa has one zero; a minifloat's keeps its sign.
             sign=[f.sign if fmt.element.keeps_negative_zero else f.sign & f.magnitude.any() for f, _ in lanes],
             infinity=[_or_never(factor.infinity) for factor, _ in lanes],
-            nan=[poison | _or_never(factor.nan) for factor, _ in lanes],
+            nan=[scale.poison | _or_never(factor.nan) for factor, _ in lanes],
         )
         for k, (_, raw) in enumerate(lanes):
             m.submodules[f"round_{k}"] = rounder = RoundFloat(

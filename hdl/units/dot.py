@@ -18,7 +18,6 @@ from hdl.config import (
     describe_format,
     integer,
     named,
-    power_of_two_scale,
     same_block,
     same_pairs,
 )
@@ -27,8 +26,10 @@ from hdl.float.raw import FP32, GUARDED, FixedToRaw, unpack_float
 from hdl.float.round import RoundFloat
 from hdl.layouts import block_layout
 from hdl.stream import OutputBuffer, Pipeline
-from hdl.units.block_sum import block_sums, shared_exponent, sum_exponents, sum_shape
+from hdl.units.block_sum import block_sums, sum_exponents, sum_shape
 from hdl.units.f25 import F25_BITS, F25_ELEMENTS, align_and_add, f25_blocks, f25_exponents, fits_f25
+from hdl.units.scales import Scale, read_scale, scale_factor, scale_factor_shape
+from hdl.units.tensor_scale import ScaleTotal, tensor_scale
 from hdl.units.unit import StreamUnit
 
 __all__ = ["Dot", "DotConfig"]
@@ -36,6 +37,8 @@ __all__ = ["Dot", "DotConfig"]
 _FLOOR_F25 = "25-bit fixed point, towards minus infinity: each block's sum, aligned to the largest of its group"
 _ROUND_SUM = "FP32, RNE: the sum of a transfer's products"
 _ROUND_ADD = "FP32, RNE: each addition of such a result to the accumulator, in order from +0"
+_ROUND_SCALES = "FP32, RNE: the product of both tensor scales"
+_ROUND_SCALED = "FP32, RNE: the sum times the tensor scale"
 _ROUND_FUSED = "FP32, RNE: accumulator plus the sum of a transfer's products, once per transfer, in order from +0"
 
 
@@ -56,8 +59,6 @@ class DotConfig(BlockUnitConfig):
     contexts: int = integer(1, range(1, 9), "independent sums, interleaved; the adder gets as many stages", token="k{}")
 
     def validate(self) -> None:
-        for option in ("format", "format_b"):
-            power_of_two_scale(self, option)
         same_block(self, "format_b")
         same_pairs(self, "format_b")
         if self.accumulate != "none" and self.result != "fp32":
@@ -90,14 +91,22 @@ class DotConfig(BlockUnitConfig):
         """The format object of `--format-b`."""
         return get_format(self.format_b)
 
+    @property
+    def tensor_scales(self) -> list[str]:
+        """Operands whose tensor scale comes in: sums over blocks are multiplied by it, a single block's result not."""
+        formats = {"a": self.operand, "b": self.operand_b}
+        return [name for name, fmt in formats.items() if fmt.tensor_scale and self.accumulate != "none"]
+
 
 class Dot(StreamUnit[DotConfig]):
     """Two blocks in, one result out; in mode f25 two groups of blocks, of 64 elements (formats.md 2.5).
 
     Ports: `i` with blocks `a`, `b`, or arrays of them in mode f25 (and `first`, `last` when accumulating); `o` with the
     FP32 `value`, or with `sum`, `exponent` of its LSB and `poison`. A poisoned block gives the canonical NaN, or sum 0,
-    exponent 0, poison 1.
-    Latency pipeline + contexts cycles; throughput one block a cycle. Rounding: formats.md 0.6.
+    exponent 0, poison 1. Sums of a format with a tensor scale (NVFP4) take it as `a_tensor_scale`, `b_tensor_scale`,
+    read where `last` is set; without accumulation the result is the block's, before any tensor scale (4).
+    Latency pipeline + contexts cycles, one more with tensor scales; throughput one block a cycle. Rounding:
+    formats.md 0.6.
     """
 
     def __init__(self, config: DotConfig) -> None:
@@ -105,7 +114,7 @@ class Dot(StreamUnit[DotConfig]):
         if config.mode == "f25":
             operands = {k: data.ArrayLayout(block, f25_blocks(config.operand)) for k, block in operands.items()}
         if config.accumulate != "none":
-            operands |= {"first": 1, "last": 1}
+            operands |= {f"{name}_tensor_scale": FP32 for name in config.tensor_scales} | {"first": 1, "last": 1}
         self._sum = sum_shape(config.operand, config.operand_b)
         self._exponents = sum_exponents(config.operand, config.operand_b)
         if config.mode == "f25":
@@ -120,8 +129,8 @@ class Dot(StreamUnit[DotConfig]):
 
     @property
     def latency(self) -> int:
-        """Pipeline registers and the adder's stages, the output buffer being the last of them."""
-        return self.config.pipeline + self.config.contexts
+        """Pipeline registers and the adder's stages, the output buffer being the last of them; then a multiplier's."""
+        return self.config.pipeline + self.config.contexts + bool(self.config.tensor_scales)
 
     @property
     def rounding_points(self) -> list[str]:
@@ -130,7 +139,8 @@ class Dot(StreamUnit[DotConfig]):
             return []
         floor = [_FLOOR_F25] if self.config.mode == "f25" else []
         steps = {"none": [_ROUND_SUM], "fp32": [_ROUND_SUM, _ROUND_ADD], "fused": [_ROUND_FUSED]}
-        return floor + steps[self.config.accumulate]
+        both = [_ROUND_SCALES] if len(self.config.tensor_scales) > 1 else []
+        return floor + steps[self.config.accumulate] + both + ([_ROUND_SCALED] if self.config.tensor_scales else [])
 
     @property
     def critical_path(self) -> str:
@@ -151,18 +161,24 @@ class Dot(StreamUnit[DotConfig]):
 
         formats = (self.config.operand, self.config.operand_b)
         pairs = list(zip(self._blocks(self.i.p.a), self._blocks(self.i.p.b), strict=True))
-        exponents, poisons = [], []
+        exponents, poisons, factors = [], [], []
         for k, pair in enumerate(pairs):
-            (a_exponent, a_poison), (b_exponent, b_poison) = map(shared_exponent, pair, formats)
+            scales = [read_scale(m, x, f, name=f"{n}_{k}") for n, x, f in zip("ab", pair, formats, strict=True)]
             exponent = Signal(Shape.cast(sum_exponents(*formats)), name=f"lsb_exponent_{k}")
-            m.d.comb += exponent.eq(a_exponent + b_exponent)
+            m.d.comb += exponent.eq(scales[0].exponent + scales[1].exponent)
             exponents.append(exponent)
-            poisons.append(a_poison | b_poison)
+            poisons.append(scales[0].poison | scales[1].poison)
+            factors += self._factor(m, scales)
         marks = {"first": self.i.p.first, "last": self.i.p.last} if accumulating else {}
+        if self.config.tensor_scales:
+            inputs = [self.i.p[f"{name}_tensor_scale"] for name in self.config.tensor_scales]
+            marks["tensor_scale"] = tensor_scale(m, inputs).as_value()
         poison = reduce_tree(lambda a, b: a | b, poisons)
-        totals, along = block_sums(m, pipe, formats, pairs, exponents=exponents, poison=poison, **marks)
+        totals, along = block_sums(
+            m, pipe, formats, pairs, exponents=exponents, factors=factors, poison=poison, **marks
+        )
         along["poison"] |= along.pop("nan")
-        total, along["exponent"] = self._reduce(m, totals, along.pop("exponents"))
+        total, along["exponent"] = self._reduce(m, totals, along.pop("exponents"), along.pop("factors"))
         stage = pipe.cut("sum", total=total, **along)
         if self.config.result == "fixed":
             self._give_fixed(m, pipe, buffer, stage)
@@ -174,10 +190,19 @@ class Dot(StreamUnit[DotConfig]):
         """The blocks of an operand that enter in one transfer."""
         return list(operand) if self.config.mode == "f25" else [operand]
 
-    def _reduce(self, m: Module, totals: list[Value], exponents: list[Value]) -> tuple[Value, Value]:
+    def _factor(self, m: Module, scales: list[Scale]) -> list[Value]:
+        """What minifloat scales multiply a block's sum by; nothing where both are powers of two."""
+        shape = scale_factor_shape((self.config.operand, self.config.operand_b))
+        return [] if shape is None else [scale_factor(m, scales, shape)]
+
+    def _reduce(
+        self, m: Module, totals: list[Value], exponents: list[Value], factors: list[Value]
+    ) -> tuple[Value, Value]:
         """A transfer's blocks as one sum and the exponent of its LSB."""
         if self.config.mode == "exact":
-            return totals[0], exponents[0]
+            total = Signal(self._sum, name="scaled_sum") if factors else totals[0]
+            m.d.comb += [total.eq(totals[0] * factor) for factor in factors]
+            return total, exponents[0]
         formats = self.config.operand, self.config.operand_b
         return align_and_add(m, totals, exponents, sum_shape(*formats).width, sum_exponents(*formats))
 
@@ -199,7 +224,7 @@ class Dot(StreamUnit[DotConfig]):
             to_raw.magnitude.eq(magnitude),
             to_raw.exponent.eq(stage.exponent),
         ]
-        marks = {name: getattr(stage, name) for name in ("first", "last") if hasattr(stage, name)}
+        marks = {name: getattr(stage, name) for name in ("first", "last", "tensor_scale") if hasattr(stage, name)}
         stage = pipe.cut(
             "normalized",
             sign=Mux(stage.infinity, stage.infinity_sign, stage.total < 0),
@@ -220,12 +245,14 @@ class Dot(StreamUnit[DotConfig]):
         if self.config.accumulate == "none":
             m.d.comb += [buffer.i.p.value.eq(rounder.value), buffer.i.valid.eq(pipe.valid)]
             return
-        stage = pipe.cut("addend", value=rounder.value, first=stage.first, last=stage.last)
+        stage = pipe.cut("addend", value=rounder.value, **{name: getattr(stage, name) for name in marks})
         addend = vars(unpack_float(m, stage.value, name="addend"))
         addend["significand"] = Cat(Const(0, GUARDED), addend["significand"])
-        self._accumulate(m, pipe, buffer, first=stage.first, last=stage.last, **addend)
+        self._accumulate(m, pipe, buffer, **{name: getattr(stage, name) for name in marks}, **addend)
 
-    def _accumulate(self, m: Module, pipe: Pipeline, buffer: OutputBuffer, **addend: Value) -> None:
+    def _accumulate(
+        self, m: Module, pipe: Pipeline, buffer: OutputBuffer, *, tensor_scale: Value | None = None, **addend: Value
+    ) -> None:
         m.submodules.accumulate = accumulate = Accumulate(
             len(addend["significand"]), len(addend["biased"]), self.config.contexts
         )
@@ -233,6 +260,14 @@ class Dot(StreamUnit[DotConfig]):
         m.d.comb += [
             accumulate.enable.eq(buffer.i.ready),
             accumulate.i_valid.eq(pipe.valid),
-            buffer.i.p.value.eq(accumulate.value),
-            buffer.i.valid.eq(accumulate.o_valid),
         ]
+        total: Any = accumulate
+        if tensor_scale is not None:
+            m.submodules.scale_total = total = ScaleTotal(delay=self.config.contexts - 1)
+            m.d.comb += [
+                total.enable.eq(buffer.i.ready),
+                total.scale.as_value().eq(tensor_scale),
+                total.i_valid.eq(accumulate.o_valid),
+                total.total.eq(accumulate.value),
+            ]
+        m.d.comb += [buffer.i.p.value.eq(total.value), buffer.i.valid.eq(total.o_valid)]

@@ -36,8 +36,9 @@ class TileConfig(BlockUnitConfig):
     seed: int = integer(0x9E3779B9, range(1 << 32), "of the xorshift generator", token="seed{:08x}")
 
     def validate(self) -> None:
+        for option in ("format", "format_b", "to"):
+            power_of_two_scale(self, option)
         self.dot()  # its rules hold here
-        power_of_two_scale(self, "to")
         if self.result.microexponents:
             raise ConfigError("to", self.to, "a format without microexponents: results come one by one")
         if self.rounding != Rounding.SR:
