@@ -10,14 +10,28 @@ if TYPE_CHECKING:
     from golden.block_array import BlockArray, from_bits
     from golden.blocks import quantize
     from golden.catalog import get_format, list_formats
+    from golden.kernels.fake import Draws, fake_quantize
     from golden.products import block_dot, dot, matmul
 
-__all__ = ["BlockArray", "block_dot", "dot", "from_bits", "get_format", "list_formats", "matmul", "quantize"]
+__all__ = [
+    "BlockArray",
+    "Draws",
+    "block_dot",
+    "dot",
+    "fake_quantize",
+    "from_bits",
+    "get_format",
+    "list_formats",
+    "matmul",
+    "quantize",
+]
 
 _HOME = {
     "BlockArray": "block_array",
     "quantize": "blocks",
     "from_bits": "block_array",
+    "Draws": "kernels.fake",
+    "fake_quantize": "kernels.fake",
     "block_dot": "products",
     "dot": "products",
     "matmul": "products",

@@ -12,10 +12,10 @@ from golden.layout import normalized_axis, to_blocked
 from golden.rounding import INFINITY
 from golden.scales import encode_scales, microexponents, shared_exponents
 
-__all__ = ["BlockArray", "from_bits", "quantize"]
+__all__ = ["DTYPES", "BlockArray", "from_bits", "quantize", "random_words"]
 
 _CHUNK = 1 << 14  # elements converted at a time, so that the intermediate arrays stay in the cache
-_DTYPES = ("float16", "bfloat16", "float32", "float64")
+DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 
 def quantize(
@@ -37,8 +37,8 @@ def quantize(
     `x`; they have R = `random_bits` bits each, the width of their type unless given.
     """
     fmt, rounding, tensor = as_format(fmt), Rounding(rounding), np.asarray(x)
-    if tensor.dtype.name not in _DTYPES:
-        raise TypeError(f"x has dtype {tensor.dtype}: {', '.join(_DTYPES)} wanted")
+    if tensor.dtype.name not in DTYPES:
+        raise TypeError(f"x has dtype {tensor.dtype}: {', '.join(DTYPES)} wanted")
     if fmt.tensor_scale and scale_rule != ScaleRule.FLOOR:
         raise ValueError(
             f"scale_rule '{scale_rule}': {fmt.name} computes its scales, only the default 'floor' is taken"
@@ -48,7 +48,7 @@ def quantize(
         bits = to_blocked(tensor.astype(np.float32).view(np.uint32), axis, fmt)
     words, word_bits = None, 0
     if rounding is Rounding.SR:
-        words, word_bits = _random_words(random, random_bits, tensor.shape)
+        words, word_bits = random_words(random, random_bits, tensor.shape)
         words = to_blocked(words, axis, fmt).reshape(-1, fmt.block)
     factors = nvfp4.tensor_factors(bits, fmt) if fmt.tensor_scale else None
 
@@ -117,7 +117,8 @@ def _convert(
     return _Stored(codes, np.where(poison, scales.dtype.type(fmt.scale.poison_code), scales), shifts)
 
 
-def _random_words(random: Any, random_bits: int | None, shape: tuple[int, ...]) -> tuple[NDArray[Any], int]:
+def random_words(random: Any, random_bits: int | None, shape: tuple[int, ...]) -> tuple[NDArray[Any], int]:
+    """The words of SR for a tensor of `shape`, checked, and how many bits each has."""
     if random is None:
         raise ValueError("rounding 'sr' needs random: unsigned words of the shape of x")
     words = np.asarray(random)

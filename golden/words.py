@@ -10,7 +10,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DEFAULT_LANE_SEED", "counter_words", "lane_words", "top_bits"]
+__all__ = ["DEFAULT_LANE_SEED", "counter_key", "counter_words", "lane_words", "top_bits"]
 
 DEFAULT_LANE_SEED = 0x9E3779B9
 _GOLDEN_RATIO, _INDEX_FACTOR, _ZERO_STATE = 0x9E3779B9, 0x85EBCA6B, 0x6D2B79F5
@@ -24,15 +24,21 @@ def _mix(x: Words) -> Words:
     return x ^ (x >> np.uint32(16))
 
 
+def counter_key(tensor: str, step: int, seed: int = 0) -> int:
+    """The 32-bit key of `tensor` at `step`; the word of slot i is mix(key ^ (i * 0x85EBCA6B mod 2^32))."""
+    name = crc32(tensor.encode()) + _GOLDEN_RATIO * step
+    # arrays, because NumPy warns of wrap-around in scalars only; wrapping modulo 2^32 is meant
+    key = _mix(np.array([seed & 0xFFFFFFFF], np.uint32) ^ _mix(np.array([name & 0xFFFFFFFF], np.uint32)))
+    return int(key[0])
+
+
 def counter_words(tensor: str, step: int, slots: int | NDArray[np.integer[Any]], seed: int = 0) -> Words:
     """32-bit words of the slots (an array of indices, or the first so many) of `tensor` ("layer/role") at `step`.
 
     A slot is an element's index in block order, pads included.
     """
     index = np.arange(slots) if isinstance(slots, int) else np.asarray(slots)
-    name = crc32(tensor.encode()) + _GOLDEN_RATIO * step
-    # arrays, because NumPy warns of wrap-around in scalars only; wrapping modulo 2^32 is meant
-    key = _mix(np.array([seed & 0xFFFFFFFF], np.uint32) ^ _mix(np.array([name & 0xFFFFFFFF], np.uint32)))
+    key = np.uint32(counter_key(tensor, step, seed))
     return _mix(key ^ index.astype(np.uint32) * np.uint32(_INDEX_FACTOR))
 
 
