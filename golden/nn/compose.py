@@ -43,13 +43,13 @@ class Residual(Layer):
 
     def forward(self, x: Array, *, training: bool) -> Array:
         """Same shape as the body's output."""
-        aside = x if self.shortcut is None else self.shortcut.forward(x, training=training)
-        return self.body.forward(x, training=training) + aside
+        y = self.body.forward(x, training=training)
+        return y + (x if self.shortcut is None else self.shortcut.forward(x, training=training))
 
     def backward(self, g: Array) -> Array:
         """The gradient goes both ways; the two results add."""
-        aside = g if self.shortcut is None else self.shortcut.backward(g)
-        return self.body.backward(g) + aside
+        dx = self.body.backward(g)
+        return dx + (g if self.shortcut is None else self.shortcut.backward(g))
 
 
 class Concatenated(Layer):
