@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
-from golden.policies.base import Network, number, words
+from golden.policies.base import Hyper, Network, number, words
 from golden.policies.fractional import Fractional, FractionalHyper, bits_list
 
 __all__ = ["PFQ", "Indicator"]
