@@ -6,6 +6,7 @@ Poison makes NaN. So do a received NaN, Inf * 0 and infinities of both signs; ot
 """
 
 from collections.abc import Iterator
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from golden.block_array import BlockArray
 from golden.rounding import NAN, canonical_nan, power_of_two, sticky_int64, to_fp32, unpack_fp32
 from golden.sums import limb_sums, round_limbs, special_sums, sum_bound, with_specials
 
-__all__ = ["block_dot", "block_specials", "block_sums", "dot", "dot_fused", "fused_add", "matmul"]
+__all__ = ["block_dot", "block_specials", "block_sums", "dot", "dot_fused", "fused_add", "matmul", "tensor_scaled"]
 
 Floats = NDArray[np.float32]
 Sums = NDArray[np.int64] | NDArray[np.object_]
@@ -177,10 +178,16 @@ def _row_product(x: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
 
 
 def _finished(total: Floats, a: BlockArray, b: BlockArray) -> Floats:
-    """Tensor scales multiplied in, their product first, every operation FP32; NaN canonical."""
-    scales = [x.tensor_scale for x in (a, b) if x.tensor_scale is not None]
+    return tensor_scaled(total, *(x.tensor_scale for x in (a, b) if x.tensor_scale is not None))
+
+
+def tensor_scaled(total: Floats, *scales: Floats) -> Floats:
+    """Totals times the tensors' scales (broadcast), the scales' product first, every operation FP32; NaN canonical.
+
+    Any FP32 patterns: what a unit makes of scales that no converter gives.
+    """
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        return canonical_nan(total * np.prod(scales, dtype=np.float32) if scales else total)
+        return canonical_nan(total * reduce(np.multiply, scales) if scales else total)
 
 
 def _units(a: BlockArray, b: BlockArray) -> NDArray[np.int64]:

@@ -10,12 +10,22 @@ from golden.formats import BlockFormat, Rounding, ScaleRule
 from golden.products import dot, dot_fused
 from golden.rounding import canonical_nan
 
-__all__ = ["relu", "tile"]
+__all__ = ["microexponent_shift", "relu", "tile"]
 
 
 def relu(x: NDArray[np.float32]) -> NDArray[np.float32]:
     """x > 0 ? x : +0, elementwise; a NaN stays NaN, as 0x7FC00000 (formats.md 0.6)."""
     return canonical_nan(np.where(x <= 0, np.float32(0), x))
+
+
+def microexponent_shift(products: NDArray[np.int64], largest: int, *microexponents: NDArray[Any]) -> NDArray[np.int64]:
+    """Sums of groups of products (..., group) in their block's unit (...), exact (formats.md 2.5).
+
+    An operand with the microexponent t stands max - t places above the block's unit: `microexponents` (...) of the
+    operands that have one, whose largest values add up to `largest`.
+    """
+    places = largest - sum(t.astype(np.int64) for t in microexponents)
+    return products.sum(axis=-1, dtype=np.int64) << places
 
 
 def tile(

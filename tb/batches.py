@@ -28,8 +28,11 @@ __all__ = [
     "length",
     "prefixes",
     "rows",
+    "scale_field",
+    "scale_powers",
     "signed_codes",
     "stitch",
+    "tensor_scales",
     "to_code",
     "to_float",
 ]
@@ -82,6 +85,26 @@ def element_field(fmt: BlockFormat) -> str:
     return "element" if fmt.element.is_float else "mantissa"
 
 
+def scale_field(fmt: BlockFormat) -> str:
+    """What a block's scale is called: `exponent`, or `scale` where it is a minifloat."""
+    return "exponent" if fmt.scale.minifloat is None else "scale"
+
+
+def scale_powers(fmt: BlockFormat) -> range:
+    """Exponents of the powers of two among a format's scales."""
+    minifloat = fmt.scale.minifloat
+    return fmt.scale.unit_exponents if minifloat is None else range(minifloat.lsb_exponent, minifloat.emax + 1)
+
+
+def tensor_scales(config: Config) -> list[str]:
+    """Fields of the tensors' scales that a unit takes: a sum over blocks is multiplied by them."""
+    if config["unit"] != "dot" or config["accumulate"] == "none":
+        return []
+    return [
+        f"{x}_tensor_scale" for x, key in (("a", "format"), ("b", "format_b")) if get_format(config[key]).tensor_scale
+    ]
+
+
 def as_blocks(fmt: BlockFormat, batch: Batch, *operand: str) -> BlockArray:
     """(n, blocks) blocks from the fields of each prefix `operand`: one block and no prefix unless given."""
 
@@ -89,12 +112,15 @@ def as_blocks(fmt: BlockFormat, batch: Batch, *operand: str) -> BlockArray:
         return np.stack([batch[prefix + name] for prefix in operand or ("",)], axis=1)
 
     shared = field("microexponent") if fmt.microexponents else None
-    return BlockArray.from_codes(fmt, field(element_field(fmt)), field("exponent"), microexponents=shared)
+    one = 1.0 if fmt.tensor_scale else None  # a block's own result knows no tensor
+    return BlockArray.from_codes(
+        fmt, field(element_field(fmt)), field(scale_field(fmt)), microexponents=shared, tensor_scale=one
+    )
 
 
 def block_fields(blocks: BlockArray) -> dict[str, NDArray[Any]]:
     """The fields of (n, 1) blocks: the inverse of `as_blocks`."""
-    fields = {element_field(blocks.format): blocks.codes[:, 0], "exponent": blocks.scales[:, 0]}
+    fields = {element_field(blocks.format): blocks.codes[:, 0], scale_field(blocks.format): blocks.scales[:, 0]}
     return fields if blocks.microexponents is None else fields | {"microexponent": blocks.microexponents[:, 0]}
 
 
@@ -124,6 +150,12 @@ def signed_codes(fmt: BlockFormat, magnitudes: NDArray[Any], negative: Any) -> N
 
 
 def exponent_codes(fmt: BlockFormat, values: NDArray[np.int64], poison: NDArray[np.bool_]) -> NDArray[np.uint16]:
-    """Stored codes of exponents within the format's range, the reserved one where `poison`."""
-    codes = (values + fmt.scale.bias) & ((1 << fmt.scale.bits) - 1)
+    """Stored codes of scales 2^values within the format's range, the reserved one where `poison`."""
+    minifloat = fmt.scale.minifloat
+    if minifloat is not None:
+        bits = minifloat.mantissa_bits
+        normal = values - minifloat.lsb_exponent - bits  # 0 for the least normal number, whose field is 1
+        codes = np.where(normal < 0, 1 << np.clip(normal + bits, 0, bits), np.maximum(normal + 1, 0) << bits)
+    else:
+        codes = (values + fmt.scale.bias) & ((1 << fmt.scale.bits) - 1)
     return np.where(poison, fmt.scale.poison_code, codes).astype(np.uint16)

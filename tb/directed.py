@@ -11,7 +11,20 @@ from numpy.typing import NDArray
 from golden import elements
 from golden.catalog import get_format
 from golden.formats import BlockFormat, ElementEncoding, Specials
-from tb.batches import Batch, Config, element_field, exponent_codes, group_blocks, length, signed_codes, stitch, to_code
+from golden.scales import decode_scales
+from tb.batches import (
+    Batch,
+    Config,
+    element_field,
+    exponent_codes,
+    group_blocks,
+    length,
+    scale_field,
+    scale_powers,
+    signed_codes,
+    stitch,
+    to_code,
+)
 from tb.operands import Codes, Rng, element_codes, microexponent_codes
 
 __all__ = ["MOST_BITS", "MOST_STEPS", "all_codes", "all_values", "grouped", "partners", "thresholds"]
@@ -81,6 +94,9 @@ def _extremes(a: BlockFormat, b: BlockFormat, rng: Rng) -> Columns:
             least = 1 << fmt.element.bits - 1
         codes = np.tile(np.repeat([most, least], repeats[0]), repeats[1])
         fields = _block(fmt, np.repeat(codes[:, np.newaxis], fmt.block, axis=1), 0, rng)
+        if fmt.scale.minifloat is not None:  # the largest significand, under a sign of its own
+            ones = (1 << fmt.scale.bits - 2) - 1
+            fields[scale_field(fmt)] = np.full(len(codes), ones | rng.integers(0, 2) << fmt.scale.bits - 1, np.uint16)
         rows.append(fields | {name: np.zeros_like(t) for name, t in fields.items() if name == "microexponent"})
     return _joined_pair(*rows)
 
@@ -88,10 +104,11 @@ def _extremes(a: BlockFormat, b: BlockFormat, rng: Rng) -> Columns:
 def _block(fmt: BlockFormat, codes: Codes, exponents: Any, rng: Rng) -> Columns:
     """Fields of blocks (n, N) whose exponents are clipped to what can be stored; any microexponents."""
     n = len(codes)
-    wanted = np.clip(np.broadcast_to(exponents, n), fmt.scale.lowest, fmt.scale.highest)
+    powers = scale_powers(fmt)
+    wanted = np.clip(np.broadcast_to(exponents, n), powers[0], powers[-1])
     fields: Columns = {
         element_field(fmt): codes.astype(np.uint8 if fmt.element.bits <= 8 else np.uint16),
-        "exponent": exponent_codes(fmt, wanted, np.zeros(n, np.bool_)),
+        scale_field(fmt): exponent_codes(fmt, wanted, np.zeros(n, np.bool_)),
     }
     return fields | ({"microexponent": microexponent_codes(fmt, n, rng)} if fmt.microexponents else {})
 
@@ -107,12 +124,12 @@ def _each_code(fmt: BlockFormat, other: BlockFormat, partner: int, rng: Rng) -> 
 
 def _each_scale(fmt: BlockFormat, other: BlockFormat, rng: Rng) -> tuple[Columns, Columns]:
     """Each stored exponent, poison included, with the other one such that the result lies near 1."""
-    stored = np.arange(1 << fmt.scale.bits)
-    values = np.array([fmt.scale.decode(int(code)) for code in stored])
-    kinds = np.full(len(stored), "real")
+    stored = np.arange(1 << fmt.scale.bits).astype(np.uint16)
+    values = decode_scales(stored, fmt.scale)
+    kinds = np.full(len(stored), "positive")  # so that no sum is zero
     x = _block(fmt, element_codes(fmt, kinds, rng), 0, rng)
     y = _block(other, element_codes(other, kinds, rng), -values - fmt.element.emax - other.element.emax, rng)
-    return x | {"exponent": stored.astype(np.uint16)}, y
+    return x | {scale_field(fmt): stored}, y
 
 
 def _blocks_of_all_codes(fmt: BlockFormat, rng: Rng) -> Columns:

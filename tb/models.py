@@ -29,6 +29,7 @@ from tb.batches import (
 )
 from tb.models_dot import accumulated, dot_model
 from tb.models_gecko import GECKO_MODELS
+from tb.shifter import shifter_model
 
 __all__ = [
     "MODELS",
@@ -77,7 +78,7 @@ def completing(config: Config, inputs: Batch) -> NDArray[np.int64]:
         case "tile":
             block = get_format(config["to"]).block
             return n[inputs["last"] == 1][block - 1 :: block]
-    return n if config["accumulate"] == "none" else n[inputs["last"] == 1]
+    return n[inputs["last"] == 1] if config.get("accumulate", "none") != "none" else n
 
 
 def _quantize(config: Config, inputs: Batch) -> dict[str, NDArray[Any]]:
@@ -129,5 +130,6 @@ MODELS: dict[str, Model] = {
     "quantize": _quantize,
     "dequantize": _dequantize,
     "tile": _tile,
+    "microexponent_shifter": shifter_model,
     **GECKO_MODELS,
 }

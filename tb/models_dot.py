@@ -13,12 +13,24 @@ from golden.block_array import BlockArray
 from golden.catalog import get_format
 from golden.f25 import align
 from golden.formats import ElementEncoding
-from golden.products import block_dot, block_specials, block_sums, fused_add
+from golden.products import block_dot, block_specials, block_sums, fused_add, tensor_scaled
 from golden.rounding import canonical_nan, to_fp32
 from golden.sums import sum_bound
-from tb.batches import Batch, Config, as_blocks, chunked, group_blocks, length, prefixes, rows, stitch, to_code
+from tb.batches import (
+    Batch,
+    Config,
+    as_blocks,
+    chunked,
+    group_blocks,
+    length,
+    prefixes,
+    rows,
+    stitch,
+    tensor_scales,
+    to_code,
+)
 
-__all__ = ["SumFacts", "accumulated", "dot_model", "fixed_widths", "operands", "sum_facts", "transfer_sums"]
+__all__ = ["SumFacts", "accumulated", "dot_model", "fixed_widths", "operands", "sum_facts", "totals", "transfer_sums"]
 
 Columns = dict[str, NDArray[Any]]
 
@@ -41,12 +53,12 @@ def sum_facts(config: Config) -> SumFacts:
         for f in (a, b)
     )
     unit = a.unit_exponent + b.unit_exponent
-    return SumFacts(
-        least=-a.block * max(low_a * high_b, high_a * low_b),
-        most=a.block * max(low_a * low_b, high_a * high_b),
-        lowest=a.scale.lowest + b.scale.lowest + unit,
-        highest=a.scale.highest + b.scale.highest + unit,
-    )
+    first, second = a.scale.unit_exponents, b.scale.unit_exponents
+    least, most = a.block * max(low_a * high_b, high_a * low_b), a.block * max(low_a * low_b, high_a * high_b)
+    factor = a.scale.max_significand * b.scale.max_significand
+    if factor > 1:  # a minifloat scale, which has a sign
+        least = most = max(least, most) * factor
+    return SumFacts(least=-least, most=most, lowest=first[0] + second[0] + unit, highest=first[-1] + second[-1] + unit)
 
 
 def operands(config: Config, batch: Batch) -> tuple[BlockArray, BlockArray]:
@@ -108,6 +120,13 @@ def accumulated(config: Config, inputs: Batch) -> NDArray[np.float32]:
     return after
 
 
+def totals(config: Config, inputs: Batch) -> NDArray[np.float32]:
+    """What the transfers with `last` show: the accumulator, times the tensors' scales where there are such."""
+    shown = inputs["last"] == 1
+    scales = [inputs[name][shown].astype(np.uint32).view(np.float32) for name in tensor_scales(config)]
+    return tensor_scaled(accumulated(config, inputs)[shown], *scales)
+
+
 def _add(accumulator: NDArray[np.float32], term: Batch) -> NDArray[np.float32]:
     if "sum" in term:
         return fused_add(accumulator, term["sum"], term["exponent"], term["special"])
@@ -118,7 +137,7 @@ def _add(accumulator: NDArray[np.float32], term: Batch) -> NDArray[np.float32]:
 def dot_model(config: Config, inputs: Batch) -> Columns:
     """Output transfers of the unit `dot`."""
     if config["accumulate"] != "none":
-        return {"value": to_code(accumulated(config, inputs)[inputs["last"] == 1])}
+        return {"value": to_code(totals(config, inputs))}
     if config["result"] == "fp32":
         return {"value": to_code(_values(config, inputs))}
     bare = _sums(config, inputs)

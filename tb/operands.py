@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from golden import elements
 from golden.catalog import get_format
 from golden.formats import BlockFormat, ElementEncoding, Specials
-from tb.batches import Config, element_field, exponent_codes, signed_codes
+from tb.batches import Config, element_field, exponent_codes, scale_field, scale_powers, signed_codes
 
 __all__ = ["EXPONENTS", "Codes", "Rng", "choice", "element_codes", "element_patterns", "exponents", "pairs_of_blocks"]
 
@@ -152,17 +152,32 @@ def exponents(
         ],
         0,
     )
-    first = np.clip(total // 2 + rng.integers(-6, 7, n), a.scale.lowest, a.scale.highest)
-    second = np.clip(total - first, b.scale.lowest, b.scale.highest)
-    first = np.clip(total - second, a.scale.lowest, a.scale.highest)  # takes over what b's range could not
+    powers_a, powers_b = scale_powers(a), scale_powers(b)
+    first = np.clip(total // 2 + rng.integers(-6, 7, n), powers_a[0], powers_a[-1])
+    second = np.clip(total - first, powers_b[0], powers_b[-1])
+    first = np.clip(total - second, powers_a[0], powers_a[-1])  # takes over what b's range could not
     uniform = (kinds == "uniform") | (kinds == "poison")
-    first = np.where(uniform, rng.integers(a.scale.lowest, a.scale.highest + 1, n), first)
-    second = np.where(uniform, rng.integers(b.scale.lowest, b.scale.highest + 1, n), second)
-    for kind, end in (("lowest", "lowest"), ("highest", "highest")):
-        first = np.where(kinds == kind, getattr(a.scale, end), first)
-        second = np.where(kinds == kind, getattr(b.scale, end), second)
+    first = np.where(uniform, rng.integers(powers_a[0], powers_a[-1] + 1, n), first)
+    second = np.where(uniform, rng.integers(powers_b[0], powers_b[-1] + 1, n), second)
+    for kind, end in (("lowest", 0), ("highest", -1)):
+        first = np.where(kinds == kind, powers_a[end], first)
+        second = np.where(kinds == kind, powers_b[end], second)
     which = np.where(kinds == "poison", rng.integers(1, 4, n), 0)
-    return exponent_codes(a, first, (which & 1) > 0), exponent_codes(b, second, (which & 2) > 0)
+    plain = uniform | (kinds == "common") & ~ones
+    return (
+        _any_scale(a, exponent_codes(a, first, (which & 1) > 0), plain & (which & 1 == 0), rng),
+        _any_scale(b, exponent_codes(b, second, (which & 2) > 0), plain & (which & 2 == 0), rng),
+    )
+
+
+def _any_scale(fmt: BlockFormat, codes: Codes, plain: NDArray[np.bool_], rng: Rng) -> Codes:
+    """Minifloat scales are more than powers of two: any code where the range does not matter, either NaN for poison."""
+    if fmt.scale.minifloat is None:
+        return codes
+    poison = codes == fmt.scale.poison_code
+    sign = rng.integers(0, 2, len(codes)) << fmt.scale.bits - 1
+    anything = rng.integers(0, 1 << fmt.scale.bits, len(codes))
+    return np.select([poison, plain], [codes | sign, anything], codes).astype(codes.dtype)
 
 
 def pairs_of_blocks(config: Config, count: int, rng: Rng, where: NDArray[Any] | None = None) -> dict[str, Codes]:
@@ -192,7 +207,7 @@ def pairs_of_blocks(config: Config, count: int, rng: Rng, where: NDArray[Any] | 
             shared[cancel] = shared[cancel, :1]
             shared[ones] = fmt.max_microexponent
             batch[prefix + "microexponent"] = shared
-        batch[prefix + "exponent"] = scale
+        batch[prefix + scale_field(fmt)] = scale
     return batch
 
 

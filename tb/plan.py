@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from golden.catalog import get_format
 from golden.units import relu
-from tb.batches import Batch, Config
+from tb.batches import Batch, Config, tensor_scales
 from tb.gecko_facts import GeckoView
 from tb.models import random_words
 from tb.models_dot import accumulated
@@ -23,6 +23,8 @@ from tb.points_formats import DOT_FORMAT_POINTS, F25_POINTS
 from tb.points_gecko import gecko_points
 from tb.points_quantize import QUANTIZE_POINTS, STOCHASTIC_POINTS
 from tb.points_quantize_formats import QUANTIZE_FORMAT_POINTS
+from tb.points_scales import SCALE_POINTS, TENSOR_POINTS, TensorView
+from tb.shifter import SHIFTER_POINTS, ShifterView
 from tb.testpoints import Need, Point, judge, mask
 from tb.view_dot import DotView
 from tb.view_quantize import QuantizeView
@@ -71,15 +73,18 @@ def _listed(config: Config) -> dict[str, list[Point]]:
     match config["unit"]:
         case "quantize":
             return {"quantize": QUANTIZE_POINTS + QUANTIZE_FORMAT_POINTS + stochastic}
+        case "microexponent_shifter":
+            return {"shifter": SHIFTER_POINTS}
         case "dequantize":
             return {"dequantize": DEQUANTIZE_POINTS}
         case "tile":
             dot = BLOCK_POINTS + DOT_FORMAT_POINTS + FLOAT_POINTS + ACCUMULATE_POINTS
             stochastic = _TILE_STOCHASTIC if stochastic else []
             return {"dot": dot, "tile": _prefixed("tile", _TILE_POINTS + stochastic)}
-    blocks = BLOCK_POINTS + DOT_FORMAT_POINTS + (F25_POINTS if config.get("mode") == "f25" else [])
+    blocks = BLOCK_POINTS + DOT_FORMAT_POINTS + SCALE_POINTS + (F25_POINTS if config.get("mode") == "f25" else [])
     floats = FLOAT_POINTS if config["result"] == "fp32" else []
-    return {"dot": blocks + floats + (ACCUMULATE_POINTS if config["accumulate"] != "none" else [])}
+    sums = blocks + floats + (ACCUMULATE_POINTS if config["accumulate"] != "none" else [])
+    return {"dot": sums} | ({"tensor scales": TENSOR_POINTS} if tensor_scales(config) else {})
 
 
 def points(config: Config) -> list[Point]:
@@ -94,6 +99,8 @@ def hit_masks(config: Config, inputs: Any, outputs: Any) -> dict[str, NDArray[np
         "quantize": QuantizeView.of_unit,
         "dequantize": DequantizeView,
         "tile": _tile_view,
+        "shifter": ShifterView,
+        "tensor scales": TensorView,
         "gecko": GeckoView,
     }
     masks: dict[str, NDArray[np.bool_]] = {}

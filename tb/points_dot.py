@@ -19,33 +19,41 @@ def _largest(config: Config) -> int:
 
 def _overflows(config: Config) -> bool:
     # The largest result reaches halfway between FLT_MAX and 2^128.
-    high = powers(config)[1]
+    high = sum_facts(config).highest
     return _largest(config) << max(high, 0) >= ((1 << 25) - 1) << 103 + max(-high, 0)
 
 
 def _inexact(config: Config) -> bool:
     # A group of the mode f25 has 25 bits with the sign: it fits.
     wide = config.get("mode") != "f25" and max(_largest(config), -sum_facts(config).least).bit_length() > 24
-    return wide or powers(config)[0] <= -150
+    return wide or sum_facts(config).lowest <= -150
 
 
 def _formats(config: Config) -> tuple[BlockFormat, BlockFormat]:
     return get_format(config["format"]), get_format(config["format_b"])
 
 
+def _has_infinities(config: Config) -> bool:
+    return any(f.element.specials is Specials.IEEE for f in _formats(config))
+
+
 def _encoding(config: Config) -> ElementEncoding:
     return get_format(config["format"]).element.encoding
 
 
-TOP = Need("blocks of 2^127 or more", lambda c: _largest(c) << max(powers(c)[1], 0) >= 1 << 127 + max(-powers(c)[1], 0))
+TOP = Need(
+    "blocks of 2^127 or more",
+    lambda c: _largest(c) << max(sum_facts(c).highest, 0) >= 1 << 127 + max(-sum_facts(c).highest, 0),
+)
 # Smaller blocks can add up to an infinity too, but only in sums longer than is worth simulating.
 GROWS = Need("terms of 2^127", lambda c: powers(c)[1] >= 127, exact=False)
+INFINITE_ONE = Need("terms of 2^128", lambda c: powers(c)[1] >= 128 or _has_infinities(c), exact=False)
 PAIR = Need("two elements", lambda c: get_format(c["format"]).block * group_blocks(c) > 1)
 MINUS_ZERO = Need(
     "a sign apart from the magnitude", lambda c: _encoding(c) is not ElementEncoding.TWOS_COMPLEMENT, meaning=True
 )
-SUBNORMAL = Need("exponents below FP32's normal range", lambda c: powers(c)[0] < -126)
-VANISH = Need("exponents below FP32's range", lambda c: powers(c)[0] <= -150)
+SUBNORMAL = Need("exponents below FP32's normal range", lambda c: sum_facts(c).lowest < -126)
+VANISH = Need("exponents below FP32's range", lambda c: sum_facts(c).lowest <= -150)
 OVERFLOW = Need("exponents above FP32's range", _overflows)
 INEXACT = Need(
     "sums wider than 24 bits or exponents below FP32's range",
@@ -56,10 +64,10 @@ CARRY = Need("exponents below FP32's range", VANISH.holds, exact=False)
 THREE = Need("sums of three or more", lambda c: _largest(c) >= 3)
 INFINITE_TERM = Need(
     "block results rounded before the addition, or infinite elements",
-    lambda c: c.get("accumulate") == "fp32" or any(f.element.specials is Specials.IEEE for f in _formats(c)),
+    lambda c: c.get("accumulate") == "fp32" or _has_infinities(c),
 )
 FUSED = Need("accumulate fused", lambda c: c.get("accumulate") == "fused")
-FINE = Need("terms 2^-24 of another", lambda c: powers(c)[1] >= 24 or (powers(c)[0] <= -24 and powers(c)[1] >= 0))
+FINE = Need("terms 2^-30 of another", lambda c: powers(c)[1] - powers(c)[0] >= 30)
 CONTEXTS = Need("two contexts", lambda c: c.get("contexts", 1) > 1)
 
 
@@ -76,8 +84,8 @@ BLOCK_POINTS = [
     Point("poison in b", lambda v: v.poison_b & ~v.poison_a),
     Point("poison in both", lambda v: v.poison_a & v.poison_b),
     Point("poison with mantissas", lambda v: v.poison_a & (v.codes_a != 0).any(axis=1)),
-    Point("lowest exponents", lambda v: ((v.block_sums != 0) & (v.units == powers(v.config)[0])).any(axis=1)),
-    Point("highest exponents", lambda v: ((v.block_sums != 0) & (v.units == powers(v.config)[1])).any(axis=1)),
+    Point("lowest exponents", lambda v: ((v.block_sums != 0) & (v.units == sum_facts(v.config).lowest)).any(axis=1)),
+    Point("highest exponents", lambda v: ((v.block_sums != 0) & (v.units == sum_facts(v.config).highest)).any(axis=1)),
 ]
 
 FLOAT_POINTS = [
@@ -110,7 +118,7 @@ ACCUMULATE_POINTS = [
     Point(
         "infinity minus infinity",
         lambda v: np.isinf(v.before) & np.isnan(v.after) & np.isinf(v.blocks),
-        (OVERFLOW, INFINITE_TERM),
+        (OVERFLOW, INFINITE_TERM, INFINITE_ONE),
     ),
     Point(
         "addition overflows",

@@ -62,9 +62,13 @@ def _every_code(view: DotView, operand: str) -> Mask:
 def _every_scale(view: DotView, operand: str) -> Mask:
     """Every stored exponent of an operand under results other than zero, but for poison."""
     blocks = getattr(view, operand)
-    codes = blocks.scales[:, 0]
+    codes, scale = blocks.scales[:, 0], blocks.format.scale
     shown = blocks.poison[:, 0] | (view.block_sums[:, 0] != 0)
-    return complete(shown, codes, range(1 << blocks.format.scale.bits))
+    wanted = set(range(1 << scale.bits))
+    if scale.minifloat is not None:  # both zeros show by a sum that is none
+        zeros = {0, 1 << scale.bits - 1}
+        shown |= np.isin(codes, list(zeros)) & (view.mantissas_a * view.mantissas_b != 0).any(axis=1)
+    return complete(shown, codes, wanted)
 
 
 def _shifts(view: DotView) -> NDArray[Any]:

@@ -4,7 +4,7 @@ Each scenario is a sum from `first` to `last` or something that breaks that patt
 product of magnitudes 1. A term that a format cannot reach drops its scenario.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from golden.catalog import get_format
 from golden.formats import Specials
-from tb.batches import Config, element_field, exponent_codes, signed_codes
-from tb.models_dot import sum_facts
+from tb.batches import Config, element_field, exponent_codes, scale_field, scale_powers, signed_codes
 
 __all__ = ["SCENARIOS", "Term", "powers", "scenario_batch"]
 
@@ -87,8 +86,9 @@ SCENARIOS: dict[str, list[Term]] = {
 
 def powers(config: Config) -> tuple[int, int]:
     """Smallest and largest t for which +-2^t is one product of magnitudes 1, microexponents at their largest."""
-    facts = sum_facts(config)
-    return facts.lowest, facts.highest
+    a, b = get_format(config["format"]), get_format(config["format_b"])
+    unit, first, second = a.unit_exponent + b.unit_exponent, scale_powers(a), scale_powers(b)
+    return first[0] + second[0] + unit, first[-1] + second[-1] + unit
 
 
 def reachable(config: Config, terms: list[Term]) -> bool:
@@ -100,9 +100,20 @@ def reachable(config: Config, terms: list[Term]) -> bool:
     )
 
 
+def _within(config: Config, terms: list[Term]) -> list[Term]:
+    """The terms, moved as far as they must to lie in the range of the operands' exponents: what they do stays."""
+    finite = [term.power for term in terms if term.power is not POISON and term.power != INFINITE]
+    low, high = powers(config)
+    if not finite or max(finite) - min(finite) > high - low:
+        return terms
+    move = max(low - min(finite), 0) + min(high - max(finite), 0)
+    return [term if term.power in (POISON, INFINITE) else replace(term, power=term.power + move) for term in terms]
+
+
 def scenario_batch(config: Config, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
     """Every reachable scenario in every context: context k starts k scenarios later, so neighbours always differ."""
-    usable = [terms for name, terms in SCENARIOS.items() if reachable(config, terms)]
+    moved = [_within(config, terms) for terms in SCENARIOS.values()]
+    usable = [terms for terms in moved if reachable(config, terms)]
     contexts = config.get("contexts", 1)
     # The first scenario needs a fresh reset; the others may come in any order.
     orders = [[0, *(1 + (np.arange(len(usable) - 1) + 3 * k) % (len(usable) - 1))] for k in range(contexts)]
@@ -125,8 +136,9 @@ def _batch(config: Config, terms: list[Term], rng: np.random.Generator) -> dict[
     flip = rng.integers(0, 2, n).astype(np.bool_)  # which operand is negative; its zeros turn into minus zeros
     numbers = [0 if term.power in (POISON, INFINITE) else term.power for term in terms]
     total = np.array(numbers) - a.unit_exponent - b.unit_exponent
-    first = np.clip(total // 2 + rng.integers(-3, 4, n), a.scale.lowest, a.scale.highest)
-    first = np.clip(first, total - b.scale.highest, total - b.scale.lowest)
+    powers_a, powers_b = scale_powers(a), scale_powers(b)
+    first = np.clip(total // 2 + rng.integers(-3, 4, n), powers_a[0], powers_a[-1])
+    first = np.clip(first, total - powers_b[-1], total - powers_b[0])
     operands = {
         "a.": (a, signed_codes(a, x, flip[:, np.newaxis]), first, poison & flip),
         "b.": (b, signed_codes(b, y, (flip ^ negative)[:, np.newaxis] & (y > 0)), total - first, poison & ~flip),
@@ -136,6 +148,6 @@ def _batch(config: Config, terms: list[Term], rng: np.random.Generator) -> dict[
         batch[prefix + element_field(fmt)] = codes
         if fmt.microexponents:
             batch[prefix + "microexponent"] = np.full((n, fmt.microexponents), fmt.max_microexponent, np.uint8)
-        batch[prefix + "exponent"] = exponent_codes(fmt, exponents, poisoned)
+        batch[prefix + scale_field(fmt)] = exponent_codes(fmt, exponents, poisoned)
     marks = {name: np.array([getattr(term, name) for term in terms], np.uint8) for name in ("first", "last")}
     return batch | marks

@@ -11,7 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden.catalog import get_format
-from tb.batches import Batch, Config, element_field, exponent_codes, length, prefixes, rows, signed_codes, stitch
+from tb.batches import (
+    Batch,
+    Config,
+    element_field,
+    exponent_codes,
+    length,
+    prefixes,
+    rows,
+    signed_codes,
+    stitch,
+    tensor_scales,
+)
 from tb.directed import all_codes, all_values, grouped
 from tb.models import expected, transfers
 from tb.models_gecko import GECKO_MODELS
@@ -27,7 +38,9 @@ from tb.operands import (
 from tb.patterns import float_blocks
 from tb.plan import hit_masks
 from tb.scenarios import scenario_batch
+from tb.shifter import shifter_batch, shifter_corners
 from tb.stimulus_gecko import gecko_batch, gecko_corners
+from tb.tensor_scales import corner_scales, random_scales
 
 __all__ = ["corner_batch", "least_transfers", "random_batch"]
 
@@ -40,7 +53,8 @@ _RANGES = {"fp32": (-149, -126, 127), "bf16": (-133, -126, 127), "fp16": (-24, -
 
 def random_batch(config: Config, count: int, rng: Rng) -> dict[str, Any]:
     """About `count` input transfers (whole blocks and whole turns of all contexts) for the unit of `config`."""
-    return _RANDOM[config["unit"]](config, count, rng)
+    batch = _RANDOM[config["unit"]](config, count, rng)
+    return batch | random_scales(config, length(batch), rng) if tensor_scales(config) else batch
 
 
 def least_transfers(config: Config) -> int:
@@ -52,6 +66,8 @@ def corner_batch(config: Config, rng: Rng) -> dict[str, Any]:
     """Every test point a few times: the directed sums of an accumulator, then what a large draw offers."""
     if config["unit"] in GECKO_MODELS:
         return gecko_corners(config, rng)
+    if config["unit"] == "microexponent_shifter":
+        return shifter_corners(config, rng)
     if config["unit"] == "dot" and config["accumulate"] == "none":
         return stitch([_picked(config, rng), all_codes(config, rng)])
     if config["unit"] == "dequantize":
@@ -74,6 +90,10 @@ def corner_batch(config: Config, rng: Rng) -> dict[str, Any]:
         filler = rows(parts[1], np.arange(-sum(int(p["last"].sum()) for p in parts) % get_format(config["to"]).block))
         parts += [filler, _company(config, rng)]
     batch = stitch(parts)
+    if tensor_scales(config):
+        scales = corner_scales(config)
+        sums = _marked(dot_operands(config, length(scales), rng))
+        batch = stitch([batch | random_scales(config, length(batch), rng), sums | scales])
     return rows(batch, slice(length(batch) // contexts * contexts))
 
 
@@ -203,5 +223,6 @@ _RANDOM: dict[str, Callable[[Config, int, Rng], dict[str, Any]]] = {
     "tile": _random_dot,
     "quantize": _random_quantize,
     "dequantize": _random_dequantize,
+    "microexponent_shifter": shifter_batch,
     **dict.fromkeys(GECKO_MODELS, gecko_batch),
 }

@@ -6,6 +6,7 @@ import numpy as np
 
 from golden.products import block_dot, block_sums
 from golden.rounding import sticky_int64, to_fp32
+from golden.scales import scale_significands
 from tb.batches import Batch, Config
 from tb.models_dot import accumulated, operands, transfer_sums
 
@@ -53,7 +54,11 @@ class DotView:
         self.poisoned: np.ndarray = np.asarray(self.poison_a | self.poison_b)
         self.codes_a, self.codes_b = (x.codes.reshape(n, -1) for x in (self.a, self.b))
         self.mantissas_a, self.mantissas_b = (x.mantissas.reshape(n, -1) for x in (self.a, self.b))
-        self.products = np.sign(self.mantissas_a) * np.sign(self.mantissas_b)  # their signs
+        # the products' signs, under those of their scales
+        self.products = np.sign(self.mantissas_a) * np.sign(self.mantissas_b)
+        for blocks in (self.a, self.b):
+            if blocks.format.scale.minifloat is not None:
+                self.products *= np.sign(scale_significands(blocks.scales, blocks.format.scale))
         self.block_sums, self.units, _ = block_sums(self.a, self.b)
         self.sums, self.lsb, special = transfer_sums(config, self.a, self.b)
         self.special = special
