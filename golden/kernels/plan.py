@@ -86,7 +86,7 @@ def plan(fmt: BlockFormat, rule: ScaleRule) -> NDArray[np.void]:
         "ulp": fraction << 23,
         "limit": (int(np.float32(largest).view(np.uint32)) + (span - element.emax - _BIAS << 23)) % (1 << 32),
         "zero": -0.0 if element.keeps_negative_zero else 0.0,
-        "subblock": fmt.subblock,
+        "subblock": fmt.subblock if fmt.microexponents else 1,
         "shift": field(shift),
         "emax": element.emax,
         "lsb": element.lsb_exponent,
