@@ -1,0 +1,34 @@
+"""A fast carry-propagate adder: parallel prefix after Sklansky, logarithmic in depth."""
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, Const, Module, Signal, Value
+
+__all__ = ["prefix_add"]
+
+
+def prefix_add(m: Module, a: Sequence[Value], b: Sequence[Value], *, name: str) -> Value:
+    """a + b modulo 2^n of two numbers of n bits, lowest first.
+
+    generate[k], propagate[k] speak of the bits from some lower one up to k; each level doubles that span.
+    """
+    n = len(a)
+    generate, propagate, half = Signal(n, name=f"{name}_g0"), Signal(n, name=f"{name}_p0"), Signal(n, name=f"{name}_x")
+    m.d.comb += [
+        generate.eq(Cat(x & y for x, y in zip(a, b, strict=True))),
+        propagate.eq(Cat(x | y for x, y in zip(a, b, strict=True))),
+        half.eq(Cat(x ^ y for x, y in zip(a, b, strict=True))),
+    ]
+    for level in range((n - 1).bit_length()):
+        g, p = Signal(n, name=f"{name}_g{level + 1}"), Signal(n, name=f"{name}_p{level + 1}")
+        for k in range(n):
+            below = (k >> level << level) - 1  # the last bit of the span below this bit's
+            if k >> level & 1:
+                m.d.comb += [
+                    g[k].eq(generate[k] | propagate[k] & generate[below]),
+                    p[k].eq(propagate[k] & propagate[below]),
+                ]
+            else:
+                m.d.comb += [g[k].eq(generate[k]), p[k].eq(propagate[k])]
+        generate, propagate = g, p
+    return half ^ Cat(Const(0, 1), generate[: n - 1])
