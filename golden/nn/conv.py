@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from golden.nn.channels import channel_sums, long_rows, repeated
 from golden.nn.layer import NO_GRADIENT, Array, Layer, Parameter
 from golden.nn.plain import PlainProducts, Products
 
@@ -43,7 +44,8 @@ class Conv2d(Layer):
             self.saved["x"] = x
         y = self.products.conv_forward(x, self.weight.value, self.stride, self.padding)
         if self.bias is not None:
-            y += self.bias.value
+            rows = long_rows(y)
+            y = np.add(rows, repeated(self.bias.value, rows), out=rows).reshape(y.shape)
         return y
 
     def backward(self, g: Array) -> Array:
@@ -51,7 +53,7 @@ class Conv2d(Layer):
         x, w = self.saved.pop("x"), self.weight.value
         self.weight.grad = self.products.conv_weight(x, g, self.stride, self.padding, w.shape)
         if self.bias is not None:
-            self.bias.grad = g.sum(axis=(0, 1, 2))
+            self.bias.grad = channel_sums(g)
         if not self.input_gradient:
             return NO_GRADIENT
         return self.stash.backward(self.products.conv_data(g, w, self.stride, self.padding, x.shape))

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from golden.nn.channels import channel_sums, long_rows, repeated
 from golden.nn.layer import Array, Layer, Parameter
 
 __all__ = ["BatchNorm", "LayerNorm"]
@@ -24,28 +25,37 @@ class BatchNorm(Layer):
     def forward(self, x: Array, *, training: bool) -> Array:
         """(..., channels) -> same shape."""
         x = self.stash(x)
-        rows = x.reshape(-1, x.shape[-1])
+        rows = long_rows(x)
+        count = x.size // x.shape[-1]
+        mean, variance = self.buffers["mean"], self.buffers["variance"]
         if training:
-            mean, variance = rows.mean(axis=0), rows.var(axis=0)
-            count = len(rows)
-            for name, value in (("mean", mean), ("variance", variance * (count / max(count - 1, 1)))):
-                self.buffers[name] += self.momentum * (value - self.buffers[name])
-            inverse = 1 / np.sqrt(variance + self.eps)
+            mean = channel_sums(x) / x.dtype.type(count)
+        y = rows - repeated(mean, rows)
+        if training:
+            variance = channel_sums(y.reshape(x.shape), y) / x.dtype.type(count)
+            self.buffers["mean"] += self.momentum * (mean - self.buffers["mean"])
+            unbiased = variance * (count / max(count - 1, 1))
+            self.buffers["variance"] += self.momentum * (unbiased - self.buffers["variance"])
+        inverse = 1 / np.sqrt(variance + self.eps)
+        if training:
             self.saved |= {"x": x, "mean": mean, "inverse": inverse}
-        else:
-            mean, inverse = self.buffers["mean"], 1 / np.sqrt(self.buffers["variance"] + self.eps)
-        factor = self.scale.value * inverse
-        return x * factor + (self.shift.value - mean * factor)
+        y *= repeated(self.scale.value * inverse, rows)
+        y += repeated(self.shift.value, rows)
+        return y.reshape(x.shape)
 
     def backward(self, g: Array) -> Array:
-        """dx = scale / sqrt(variance + eps) (g - mean(g) - normalised x mean(g normalised x))."""
+        """dx = scale inverse (g - mean(g) - normal mean(g normal)), normal = (x - mean) inverse."""
         x, mean, inverse = (self.saved.pop(key) for key in ("x", "mean", "inverse"))
-        rows, g_rows = x.reshape(-1, x.shape[-1]), g.reshape(-1, x.shape[-1])
-        normal = (rows - mean) * inverse
-        self.shift.grad = g_rows.sum(axis=0)
-        self.scale.grad = (g_rows * normal).sum(axis=0)
-        centred = g_rows - self.shift.grad / len(rows) - normal * (self.scale.grad / len(rows))
-        return self.stash.backward((centred * (self.scale.value * inverse)).reshape(x.shape))
+        count = x.dtype.type(x.size // x.shape[-1])
+        rows = long_rows(x)
+        dx = rows - repeated(mean, rows)
+        self.shift.grad = channel_sums(g)
+        self.scale.grad = channel_sums(g, dx) * inverse
+        dx *= repeated(-inverse * self.scale.grad / count, rows)
+        dx += g.reshape(rows.shape)
+        dx -= repeated(self.shift.grad / count, rows)
+        dx *= repeated(self.scale.value * inverse, rows)
+        return self.stash.backward(dx.reshape(x.shape))
 
 
 class LayerNorm(Layer):
@@ -70,9 +80,8 @@ class LayerNorm(Layer):
     def backward(self, g: Array) -> Array:
         """dx = inverse (h - mean(h) - normal mean(h normal)), h = scale g."""
         normal, inverse = self.saved.pop("normal"), self.saved.pop("inverse")
-        features = g.shape[-1]
-        self.shift.grad = g.reshape(-1, features).sum(axis=0)
-        self.scale.grad = (g * normal).reshape(-1, features).sum(axis=0)
+        self.shift.grad = channel_sums(g)
+        self.scale.grad = channel_sums(g, normal)
         h = g * self.scale.value
         h -= h.mean(axis=-1, keepdims=True) + normal * (h * normal).mean(axis=-1, keepdims=True)
         return self.stash.backward(h * inverse)

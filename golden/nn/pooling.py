@@ -28,9 +28,10 @@ class MaxPool(Layer):
         for tap in taps[1:]:
             np.maximum(y, tap, out=y)
         if training:
-            which = np.full(y.shape, len(taps) - 1, np.uint8 if len(taps) < 256 else np.uint16)
-            for number, tap in reversed(list(enumerate(taps[:-1]))):
-                which[tap == y] = number
+            which = np.zeros(y.shape, np.uint8 if len(taps) <= 256 else np.uint16)
+            for tap in reversed(taps[:-1]):  # one more than what follows, or 0 where this one is largest
+                which += 1
+                which *= tap != y
             self.saved["which"] = which
         return y
 
@@ -41,7 +42,7 @@ class MaxPool(Layer):
         _, rows, columns, _ = g.shape
         for number, (i, j) in enumerate(np.ndindex(self.kernel, self.kernel)):
             s = self.stride
-            dx[:, i : i + s * rows : s, j : j + s * columns : s] += np.where(which == number, g, 0)
+            dx[:, i : i + s * rows : s, j : j + s * columns : s] += g * (which == number)
         return dx
 
 

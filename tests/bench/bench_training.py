@@ -131,11 +131,8 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=15)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    rows = [
-        row
-        for name in args.models.split(",")
-        for row in bench(name, args.contenders.split(","), args.batch, args.repeat)
-    ]
+    contenders = args.contenders.split(",")
+    rows = [row for name in args.models.split(",") for row in bench(name, contenders, args.batch, args.repeat)]
     if args.json:
         command = (
             f"python tests/bench/bench_training.py --models {args.models} --contenders {args.contenders}"
