@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from amaranth.back import rtlil
+from amaranth.hdl import Shape
 from amaranth.lib import data, wiring
 
+from hdl.arith.adders import CellPlatform
 from hdl.config import UnitConfig
 from hdl.header import render_header
 from hdl.layouts import field_map
@@ -65,8 +67,10 @@ def project_version() -> str:
 def to_rtlil(unit: StreamUnit) -> str:
     """RTLIL of a unit under its canonical name, submodules named `<unit>_<path>`."""
     config = unit.config
-    text = rtlil.convert(unit, name=config.name, emit_src=False)
-    return re.sub(rf"\\{re.escape(config.name)}\.([\w.]+)", lambda k: f"\\{config.name}_{k[1].replace('.', '_')}", text)
+    cells = CellPlatform(config.name)
+    text = rtlil.convert(unit, name=config.name, platform=cells, emit_src=False)
+    text = re.sub(rf"\\{re.escape(config.name)}\.([\w.]+)", lambda k: f"\\{config.name}_{k[1].replace('.', '_')}", text)
+    return text + cells.modules()
 
 
 def emit(config: UnitConfig, engine: Engine | None = None) -> Emitted:
@@ -91,8 +95,8 @@ def _manifest(unit: StreamUnit, engine: Engine, sha256: str) -> dict[str, Any]:
         "command": config.command(),
         "config": config.to_dict(),
         "top": config.name,
-        "clock": "clk",
-        "reset": {"name": "rst", "kind": "synchronous", "active": "high"},
+        "clock": "clk" if unit.clocked else None,
+        "reset": {"name": "rst", "kind": "synchronous", "active": "high"} if unit.clocked else None,
         "latency": unit.latency,
         "throughput": unit.throughput,
         "rounding": unit.rounding_points,
@@ -104,6 +108,8 @@ def _manifest(unit: StreamUnit, engine: Engine, sha256: str) -> dict[str, Any]:
 
 
 def _ports(unit: StreamUnit) -> list[dict[str, Any]]:
+    if not unit.clocked:
+        return [_data_port(str(path[0]), member) for path, member, _ in unit.signature.flatten(unit)]
     ports: list[dict[str, Any]] = [
         {"name": "clk", "direction": "input", "width": 1, "role": "clock", "fields": []},
         {"name": "rst", "direction": "input", "width": 1, "role": "reset", "fields": []},
@@ -122,6 +128,16 @@ def _ports(unit: StreamUnit) -> list[dict[str, Any]]:
             }
         )
     return ports
+
+
+def _data_port(name: str, member: wiring.Member) -> dict[str, Any]:
+    return {
+        "name": name,
+        "direction": "input" if member.flow == wiring.In else "output",
+        "width": Shape.cast(member.shape).width,
+        "role": "data",
+        "fields": [f.to_dict() for f in field_map(member.shape, name)],
+    }
 
 
 def manifest_text(manifest: dict[str, Any]) -> str:

@@ -22,12 +22,20 @@ def render_header(config: UnitConfig, manifest: dict[str, Any]) -> str:
         f"Latency: {manifest['latency']} cycles. Throughput: {rate['transfers']} transfers in {rate['cycles']} cycles.",
         f"Longest path: {manifest['critical_path']}.",
         *[f"Rounding: {point}." for point in manifest["rounding"] or ["none, the result is exact"]],
-        f"Clock {manifest['clock']}; reset {manifest['reset']['name']}, synchronous, active high.",
-        "A transfer happens in a cycle with valid and ready both high. No path leads from ready in to ready out.",
+        *_protocol_lines(manifest),
         *[line for port in manifest["ports"] for line in _port_lines(port)],
         f"SHA-256 of all that follows the blank line below: {manifest['sha256']}",
     ]
     return "".join(f"// {line}".rstrip() + "\n" for line in lines)
+
+
+def _protocol_lines(manifest: dict[str, Any]) -> list[str]:
+    if manifest["clock"] is None:
+        return ["Combinational: no clock, no reset, no handshake."]
+    return [
+        f"Clock {manifest['clock']}; reset {manifest['reset']['name']}, synchronous, active high.",
+        "A transfer happens in a cycle with valid and ready both high. No path leads from ready in to ready out.",
+    ]
 
 
 def _port_lines(port: dict[str, Any]) -> list[str]:

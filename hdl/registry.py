@@ -11,6 +11,7 @@ from hdl.gecko.pack import ContainerPack, ContainerPackConfig
 from hdl.gecko.unpack import ContainerUnpack, ContainerUnpackConfig
 from hdl.units.dequantize import Dequantize, DequantizeConfig
 from hdl.units.dot import Dot, DotConfig
+from hdl.units.dot_core import DotCore, DotCoreConfig
 from hdl.units.microexponent import MicroexponentShifter, MicroexponentShifterConfig
 from hdl.units.quantize import Quantize, QuantizeConfig
 from hdl.units.quantize_serial import QuantizeSerial
@@ -42,6 +43,7 @@ UNITS: dict[str, Unit] = {
     unit.name: unit
     for unit in (
         Unit("dot product of two blocks, exact inside; FP32, fixed point, or accumulated over blocks", DotConfig, Dot),
+        Unit("the integer sum of products inside a dot product, alone and combinational", DotCoreConfig, DotCore),
         Unit("FP32, BF16 or FP16 values to a block", QuantizeConfig, _quantize),
         Unit("a block to FP32, BF16 or FP16 values", DequantizeConfig, Dequantize),
         Unit("dot product, FP32 accumulation, activation, conversion of the results to a block", TileConfig, Tile),

@@ -18,6 +18,7 @@ class StreamUnit(wiring.Component, Generic[Config]):
     input_transfers, cycles: with neither side stalling, that many transfers enter in that many cycles.
     """
 
+    clocked = True  # False: a combinational unit, whose ports are plain data
     _MustUse__silence = True  # a unit made for its facts alone (--list) is no forgotten submodule
 
     def __init__(self, config: Config, signature: dict) -> None:

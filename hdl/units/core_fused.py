@@ -1,0 +1,152 @@
+"""A sum of products as one compressor tree: every lane's bits in one heap, added up once.
+
+Lanes with signs give their product's magnitude with every bit inverted where the product is negative. What that leaves
+out, a constant per negative product, is added for all lanes together from the number of negative products.
+"""
+
+from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.lib import data
+
+from golden.formats import BlockFormat
+from hdl.arith.adders import Adders
+from hdl.arith.align import shift_left_filled
+from hdl.arith.compress import carry_save, ripple
+from hdl.arith.heap import Bit, Heap
+from hdl.arith.prefix import prefix_add
+from hdl.arith.products import baugh_wooley, booth, magnitudes, signed_by_magnitude
+from hdl.units.core_operands import Operand, decode_block, shift_amounts
+
+__all__ = ["BOOTH_BITS", "fused_sum"]
+
+# From this width of the shorter two's-complement operand on, Booth's rows take fewer transistors than Baugh-Wooley's.
+BOOTH_BITS = 7
+
+
+def fused_sum(
+    m: Module,
+    platform: object,
+    formats: tuple[BlockFormat, BlockFormat],
+    a: data.View,
+    b: data.View,
+    width: int,
+    *,
+    fast: bool,
+) -> Value:
+    """The sum over k of a[k] * b[k], modulo 2^width; `fast` spends area on a shorter carry path."""
+    lanes = _Lanes(m, platform, width, fast=fast)
+    amounts = shift_amounts(m, lanes.adders, formats, a, b)
+    pairs = zip(decode_block(m, a, formats[0], name="a"), decode_block(m, b, formats[1], name="b"), strict=True)
+    for number, (x, y) in enumerate(pairs):
+        lanes.add(number, x, y, amounts(number, x, y), x.exponent_offset + y.exponent_offset)
+    return lanes.total()
+
+
+class _Lanes:
+    """The heap that lanes fill, and how it is added up.
+
+    `negated` says that the heap holds the negative sum less one, which is the inverted sum: two's-complement products
+    are smaller that way.
+    """
+
+    def __init__(self, m: Module, platform: object, width: int, *, fast: bool) -> None:
+        self._m, self._fast = m, fast
+        self.adders = Adders(m, platform, name="tree")
+        self._lane_adders = Adders(m, platform, name="lane")
+        self._heap = Heap(width)
+        self._negative: list[Value] = []
+        self._missing = 0  # what one negative product lacks
+        self._negated = False
+
+    def add(self, number: int, x: Operand, y: Operand, amount: list[Value], offset: int) -> None:
+        """One product, times 2^(amount - offset) where there is an amount."""
+        if x.sign is not None and y.sign is not None:
+            sign = Signal(name=f"negative_{number}")
+            self._m.d.comb += sign.eq(x.sign ^ y.sign)
+            self._negative.append(sign)
+            (self._add_shifted if amount else self._add_magnitude)(number, x, y, sign, amount, offset)
+        elif x.sign is None and y.sign is None:
+            self._add_twos(number, x.digits, y.digits)
+        else:
+            signed, other = (x, y) if x.sign is None else (y, x)
+            self._add_mixed(number, signed.digits, other, amount, offset)
+
+    def _add_magnitude(self, number: int, x: Operand, y: Operand, sign: Value, *_: object) -> None:
+        """Partial products, thinned by full adders as far as they go: each of them saves an exclusive-or."""
+        lane = Heap(len(x.digits) + len(y.digits))
+        magnitudes(lane, x.digits, y.digits)
+        lane.constant = 0  # full adders alone map inverted bits to inverted bits
+        columns = [list(column) for column in lane.columns]
+        for k, column in enumerate(columns):
+            while len(column) > 2:
+                total, carry = self._lane_adders.full(*(column.pop(0).value for _ in range(3)))
+                column.append(Bit(total, 2))
+                columns[k + 1].append(Bit(carry, 2))
+        self._missing = sum(len(column) << k for k, column in enumerate(columns))
+        for k, column in enumerate(columns):
+            for bit in column:
+                self._heap.add(~(bit.value ^ sign), k, bit.arrival + 1)
+
+    def _add_shifted(
+        self, number: int, x: Operand, y: Operand, sign: Value, amount: list[Value], offset: int
+    ) -> None:
+        """The whole magnitude, inverted with the sign, and shifted between fills of the sign."""
+        product = Heap(len(x.digits) + len(y.digits))
+        magnitudes(product, x.digits, y.digits)
+        product.constant -= 1  # -p - 1 is p inverted
+        word = [~(bit.value ^ sign) for bit in ripple(product, self._lane_adders)]
+        width = len(word) + _largest(amount)
+        shifted = shift_left_filled(
+            self._m, word, amount, below=sign, above=sign, width=width, name=f"shifted_{number}"
+        )[offset:]
+        self._missing = (1 << len(shifted)) - 1
+        self._heap.add_word([Bit(bit, 20) for bit in shifted])
+
+    def _add_twos(self, number: int, x: list[Value], y: list[Value]) -> None:
+        if min(len(x), len(y)) >= BOOTH_BITS:
+            booth(self._m, self._heap, x, y, name=f"lane_{number}")
+        else:
+            self._negated = True
+            baugh_wooley(self._heap, x, y)
+
+    def _add_mixed(self, number: int, x: list[Value], y: Operand, amount: list[Value], offset: int) -> None:
+        """Two's complement by sign and magnitude; shifted, its top bit is the one that counts negative."""
+        assert y.sign is not None
+        if not amount:
+            self._negated = True
+            signed_by_magnitude(self._heap, x, y.digits, y.sign)
+            return
+        product = Heap(len(x) + len(y.digits))
+        signed_by_magnitude(product, x, y.digits, y.sign)
+        product.constant -= 1
+        word = [~bit.value for bit in ripple(product, self._lane_adders)]
+        width = len(word) + _largest(amount)
+        *shifted, top = shift_left_filled(
+            self._m, word, amount, below=Const(0, 1), above=word[-1], width=width, name=f"shifted_{number}"
+        )[offset:]
+        self._heap.add_word([Bit(bit, 20) for bit in shifted])
+        self._heap.subtract(top, len(shifted), 20)
+
+    def total(self) -> Value:
+        """Everything added up."""
+        if self._negative:
+            count = Heap(len(self._negative).bit_length())
+            for sign in self._negative:
+                count.add(sign, 0, 1)
+            for row in self._rows(count):
+                self._heap.add_multiple(row, -self._missing)
+        if self._negated:
+            self._heap.constant -= 1
+        rows = [[bit.value for bit in row] for row in self._rows(self._heap)]
+        total = prefix_add(self._m, *rows, name="final") if self._fast else Cat(*rows[0])
+        return ~total if self._negated else total
+
+    def _rows(self, heap: Heap) -> list[list[Bit]]:
+        """The heap's number as one row, or as two to be added."""
+        if not self._fast:
+            return [ripple(heap, self.adders)]
+        columns = carry_save(heap, self.adders)
+        return [[column[k] if k < len(column) else Bit(Const(0, 1)) for column in columns] for k in range(2)]
+
+
+def _largest(amount: list[Value]) -> int:
+    return (1 << len(amount)) - 1

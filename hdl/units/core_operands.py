@@ -1,0 +1,89 @@
+"""Stored elements as digits, sign and exponent bits: what a fused core is built from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.lib import data
+
+from golden.formats import BlockFormat, ElementEncoding
+from hdl.arith.adders import Adders
+from hdl.arith.compress import ripple
+from hdl.arith.heap import Heap
+from hdl.layouts import elements
+
+__all__ = ["Operand", "decode_block", "shift_amounts"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operand:
+    """(-1)^sign * digits * 2^(exponent - offset), bits lowest first; without a sign, digits are two's complement."""
+
+    sign: Value | None
+    digits: list[Value]
+    exponent: list[Value]
+
+    @property
+    def exponent_offset(self) -> int:
+        """Exponent fields start at one: zero means the same power of two, without the hidden digit."""
+        return 1 if self.exponent else 0
+
+
+def decode_block(m: Module, block: data.View, fmt: BlockFormat, *, name: str) -> list[Operand]:
+    """Every element of a block."""
+    return [_decode(m, element, fmt, name=f"{name}_{k}") for k, element in enumerate(elements(block, fmt))]
+
+
+def _decode(m: Module, element: data.View, fmt: BlockFormat, *, name: str) -> Operand:
+    match fmt.element.encoding:
+        case ElementEncoding.TWOS_COMPLEMENT:
+            return Operand(sign=None, digits=list(Value.cast(element)), exponent=[])
+        case ElementEncoding.SIGN_MAGNITUDE:
+            return Operand(sign=element.sign, digits=list(element.magnitude), exponent=[])
+    hidden, lowest = Signal(name=f"{name}_hidden"), Signal(name=f"{name}_exponent0")
+    m.d.comb += [
+        hidden.eq(element.exponent.any()),
+        lowest.eq(element.exponent[0] | ~element.exponent[1:].any()),  # 0 reads as 1
+    ]
+    exponent = [lowest, *element.exponent[1:]]
+    return Operand(sign=element.sign, digits=[*element.fraction, hidden], exponent=exponent)
+
+
+def shift_amounts(
+    m: Module, adders: Adders, formats: tuple[BlockFormat, BlockFormat], a: data.View, b: data.View
+) -> Callable[[int, Operand, Operand], list[Value]]:
+    """A function of lane number and operands: by how much their product moves left, exponent offsets included.
+
+    A microexponent t moves its elements by what it leaves of the largest, which is t inverted.
+    """
+    shared = [
+        (fmt.subblock, [~t for t in block.microexponent])
+        for fmt, block in zip(formats, (a, b), strict=True)
+        if fmt.microexponents
+    ]
+    groups: dict[int, list[Value]] = {}
+
+    def amount(number: int, x: Operand, y: Operand) -> list[Value]:
+        words = [operand.exponent for operand in (x, y) if operand.exponent]
+        for size, moves in shared:
+            words.append(list(moves[number // size]))
+        if words and (x.exponent or y.exponent):
+            return _sum(adders, words)
+        if not shared:
+            return []
+        group = number // shared[0][0]
+        if group not in groups:
+            groups[group] = _sum(adders, words)
+        return groups[group]
+
+    return amount
+
+
+def _sum(adders: Adders, words: list[list[Value]]) -> list[Value]:
+    if len(words) == 1:
+        return words[0]
+    heap = Heap(sum((1 << len(word)) - 1 for word in words).bit_length())
+    for word in words:
+        for k, bit in enumerate(word):
+            heap.add(bit, k)
+    return [bit.value for bit in ripple(heap, adders)]
