@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from golden.block_array import BlockArray, from_bits
     from golden.blocks import quantize
     from golden.catalog import get_format, list_formats
+    from golden.conversion import convert
     from golden.kernels.fake import Draws, fake_quantize
     from golden.products import block_dot, dot, matmul
 
@@ -17,6 +18,7 @@ __all__ = [
     "BlockArray",
     "Draws",
     "block_dot",
+    "convert",
     "dot",
     "fake_quantize",
     "from_bits",
@@ -32,6 +34,7 @@ _HOME = {
     "from_bits": "block_array",
     "Draws": "kernels.fake",
     "fake_quantize": "kernels.fake",
+    "convert": "conversion",
     "block_dot": "products",
     "dot": "products",
     "matmul": "products",

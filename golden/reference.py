@@ -11,6 +11,7 @@ from typing import NamedTuple
 from golden.formats import BlockFormat
 from golden.reference_blocks import (
     Block,
+    convert,
     decode_element,
     dequantize,
     element_special,
@@ -47,6 +48,7 @@ __all__ = [
     "block_dot",
     "block_special",
     "block_sum",
+    "convert",
     "decode_element",
     "dequantize",
     "dot",

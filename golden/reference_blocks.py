@@ -25,6 +25,7 @@ from golden.scalar import (
 
 __all__ = [
     "Block",
+    "convert",
     "decode_element",
     "dequantize",
     "element_special",
@@ -56,6 +57,20 @@ def encode_element(
 ) -> int:
     """Stored code of a finite FP32 pattern under a shared exponent: round, then saturate."""
     significand, place = split(value)
+    return encode_exact(significand, place, bool(value >> 31), exponent, element, rounding, word, word_bits)
+
+
+def encode_exact(
+    significand: int,
+    place: int,
+    negative: bool,
+    exponent: int,
+    element: ElementFormat,
+    rounding: Rounding,
+    word: int = 0,
+    word_bits: int = 0,
+) -> int:
+    """`encode_element` of significand * 2^place; `negative` is the sign where that is zero."""
     length = abs(significand).bit_length()
     last = element.lsb_exponent  # exponent of the last place that is kept
     if element.is_float:
@@ -69,7 +84,7 @@ def encode_element(
     if element.is_float and magnitude >> element.mantissa_bits:  # normal: the hidden one is not stored
         shift = magnitude.bit_length() - 1 - element.mantissa_bits
         code = (shift + 1 << element.mantissa_bits) + (magnitude >> shift) - (1 << element.mantissa_bits)
-    negative = value >> 31 if element.keeps_negative_zero else significand < 0 and code > 0
+    negative = negative if element.keeps_negative_zero else significand < 0 and code > 0
     return negative << element.bits - 1 | code
 
 
@@ -116,9 +131,8 @@ def scale_value(code: int, scale: ScaleFormat) -> tuple[int, int]:
     return decode_element(code, scale.minifloat) >> exponent - scale.minifloat.lsb_exponent, exponent
 
 
-def _rule_exponent(maximum: int, element: ElementFormat, rule: ScaleRule) -> int:
-    """e_R(a) of a positive finite pattern without sign."""
-    significand, exponent = split(maximum)
+def _rule_exponent(significand: int, exponent: int, element: ElementFormat, rule: ScaleRule) -> int:
+    """e_R(a) of a = significand * 2^exponent > 0."""
     length = significand.bit_length()
     floor = length - 1 + exponent
     if rule is ScaleRule.CEIL:
@@ -137,19 +151,20 @@ def _emulator_exponent(maximum: int) -> int:
     return k + (total & 0x7FFFFF > fraction_limit(k))
 
 
-def _exponents(maxima: list[int], fmt: BlockFormat, rule: str) -> tuple[int, list[int]]:
-    """Shared exponent of a block, and the microexponent of every pair, from the pairs' largest magnitudes."""
+def _exponents(maxima: list[tuple[int, int]], fmt: BlockFormat, rule: str) -> tuple[int, list[int]]:
+    """Shared exponent of a block, and the microexponent of every pair, from the pairs' largest magnitudes.
+
+    A magnitude is an integer and the exponent of its unit.
+    """
     scale = fmt.scale
 
-    def wanted(maximum: int) -> int:
-        return _rule_exponent(maximum, fmt.element, ScaleRule(rule)) - fmt.element.emax
+    def wanted(maximum: tuple[int, int]) -> int:
+        return _rule_exponent(*maximum, fmt.element, ScaleRule(rule)) - fmt.element.emax
 
-    if rule == "emulator":
-        return min(max(_emulator_exponent(max(maxima)), scale.lowest), scale.highest), []
-    shared = min(max([scale.lowest, *(wanted(maximum) for maximum in maxima if maximum)]), scale.highest)
+    shared = min(max([scale.lowest, *(wanted(maximum) for maximum in maxima if maximum[0])]), scale.highest)
     shifts = []
     for maximum in maxima if fmt.microexponents else []:
-        distance = shared - wanted(maximum) if maximum else fmt.max_microexponent
+        distance = shared - wanted(maximum) if maximum[0] else fmt.max_microexponent
         shifts.append(max(0, min(distance, fmt.max_microexponent)))
     return shared, shifts
 
@@ -205,7 +220,10 @@ def quantize(
         return _quantize_nvfp4(values, fmt, factors, rounding, words, word_bits)
     width = fmt.subblock if fmt.microexponents else fmt.block
     maxima = [max(value & ~SIGN for value in values[i : i + width]) for i in range(0, fmt.block, width)]
-    shared, shifts = _exponents(maxima, fmt, scale_rule)
+    if scale_rule == "emulator":
+        shared, shifts = min(max(_emulator_exponent(max(maxima)), fmt.scale.lowest), fmt.scale.highest), []
+    else:
+        shared, shifts = _exponents([split(maximum) for maximum in maxima], fmt, scale_rule)
     codes = [
         encode_element(value, shared - (shifts[i // width] if shifts else 0), fmt.element, rounding, word, word_bits)
         for i, (value, word) in enumerate(zip(values, words, strict=True))
@@ -252,6 +270,25 @@ def dequantize(block: Block) -> list[int]:
         element_to_fp32(code, block.format.element, factor * tensor, exponent + place - _shift(block, i))
         for i, code in enumerate(block.codes)
     ]
+
+
+def convert(
+    block: Block, fmt: BlockFormat, rounding: Rounding = Rounding.RNE, scale_rule: str = ScaleRule.FLOOR
+) -> Block:
+    """A block of another format from the exact values of this one."""
+    source = block.format.element
+    if is_poison(block) or any(element_special(code, source) for code in block.codes):
+        return Block(fmt, fmt.scale.poison_code, [0] * fmt.block, [0] * fmt.microexponents)
+    values, unit = integers(block), unit_exponent(block)
+    width = fmt.subblock if fmt.microexponents else fmt.block
+    maxima = [(max(map(abs, values[i : i + width])), unit) for i in range(0, fmt.block, width)]
+    shared, shifts = _exponents(maxima, fmt, scale_rule)
+    codes = []
+    for i, (code, value) in enumerate(zip(block.codes, values, strict=True)):
+        negative = value < 0 or (source.keeps_negative_zero and value == 0 and bool(code >> source.bits - 1))
+        exponent = shared - (shifts[i // width] if shifts else 0)
+        codes.append(encode_exact(value, unit, negative, exponent, fmt.element, rounding))
+    return Block(fmt, fmt.scale.encode(shared), codes, shifts)
 
 
 def pack(block: Block) -> int:

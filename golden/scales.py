@@ -17,11 +17,14 @@ __all__ = [
     "shared_exponents",
 ]
 
+_NOTHING = -(1 << 20)
 EMULATOR = "emulator"  # rule A of formats.md 1.2, for BFP only: a compatibility mode, not one of the scale rules
 
 
-def shared_exponents(maxima: NDArray[np.uint32], fmt: BlockFormat, rule: ScaleRule | str) -> NDArray[np.int64]:
-    """Clamped shared exponents of blocks with these largest magnitudes (FP32 patterns without sign, finite).
+def shared_exponents(
+    maxima: NDArray[np.uint32], fmt: BlockFormat, rule: ScaleRule | str, unit: NDArray[np.int64] | int = 0
+) -> NDArray[np.int64]:
+    """Clamped shared exponents of blocks with these largest magnitudes (FP32 patterns without sign, finite) * 2^unit.
 
     An all-zero block takes the lowest exponent (under `emulator` what its epsilon makes of it).
     """
@@ -30,7 +33,7 @@ def shared_exponents(maxima: NDArray[np.uint32], fmt: BlockFormat, rule: ScaleRu
             raise ValueError(f"scale_rule 'emulator' is for bfp formats, not {fmt.name}")
         exponents = _emulator_exponents(maxima)
     else:
-        exponents = _wanted_exponents(maxima, fmt, ScaleRule(rule))
+        exponents = _wanted_exponents(maxima, fmt, ScaleRule(rule)) + unit
     return np.clip(exponents, fmt.scale.lowest, fmt.scale.highest)
 
 
@@ -47,9 +50,9 @@ def microexponents(
 
 
 def _wanted_exponents(maxima: NDArray[np.uint32], fmt: BlockFormat, rule: ScaleRule) -> NDArray[np.int64]:
-    """What the rule asks for before the clamp; a zero asks for less than any microexponent reaches."""
+    """What the rule asks for before the clamp; a zero asks for less than any block or microexponent reaches."""
     exponents = _rule_exponents(maxima, fmt.element, rule) - fmt.element.emax
-    return np.where(maxima == 0, fmt.scale.lowest - fmt.max_microexponent, exponents)
+    return np.where(maxima == 0, _NOTHING, exponents)
 
 
 def _rule_exponents(maxima: NDArray[np.uint32], element: ElementFormat, rule: ScaleRule) -> NDArray[np.int64]:
