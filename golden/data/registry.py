@@ -169,7 +169,7 @@ SOURCES: dict[str, Source] = {
 
 
 def _of_files(name: str, context: int) -> DataSet:
-    """chars:FILE, subwords:FILE, or pairs:SOURCE,TARGET with one sentence a line."""
+    """chars:FILE, subwords:FILE, or pairs:SOURCE,TARGET with one sentence a line; the parts do not depend on paths."""
     kind, _, rest = name.partition(":")
     texts = []
     for path in rest.split(",") if kind == "pairs" else [rest]:
@@ -178,12 +178,12 @@ def _of_files(name: str, context: int) -> DataSet:
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"{path}: {getattr(error, 'strerror', None) or 'not UTF-8 text'}") from None
     if kind != "pairs":
-        return language(name, texts[0], subwords=_SUBWORDS if kind == "subwords" else None, context=context)
+        return language(kind, texts[0], subwords=_SUBWORDS if kind == "subwords" else None, context=context)
     lines = [text.splitlines() for text in texts]
     if len(lines) != 2 or len(lines[0]) != len(lines[1]):
         counts = " and ".join(str(len(part)) for part in lines)
         raise DataError(f"{name}: {counts} lines; two files of as many lines each")
-    return translation(name, list(zip(*lines, strict=True)), subwords=_PAIR_SUBWORDS)
+    return translation(kind, list(zip(*lines, strict=True)), subwords=_PAIR_SUBWORDS)
 
 
 def load(name: str, folder: Path = DEFAULT_FOLDER, *, context: int = CONTEXT) -> DataSet:
@@ -196,7 +196,7 @@ def load(name: str, folder: Path = DEFAULT_FOLDER, *, context: int = CONTEXT) ->
         return _of_files(name, context)
     if name not in SOURCES:
         known = ", ".join(SOURCES)
-        raise DataError(f"data {name!r}: one of {known}, chars:FILE, subwords:FILE, pairs:SOURCE,TARGET")
+        raise DataError(f"{name} is unknown: one of {known}, chars:FILE, subwords:FILE, pairs:SOURCE,TARGET")
     source = SOURCES[name]
     path = folder / source.needs
     if source.needs and not path.exists():

@@ -13,6 +13,7 @@ __all__ = ["CONTEXTS", "language", "translation"]
 
 CONTEXTS = range(8, 1025)
 _WORDS = range(3, 17)  # of a sentence that is kept
+_FEWEST = 50  # pairs: below, a part might be empty
 _PIECES = 40  # tokens of a sentence that is kept, after subword splitting
 
 
@@ -54,8 +55,8 @@ def translation(name: str, pairs: Sequence[tuple[str, str]], *, subwords: int) -
     targets begin with `BEGIN`; what is longer than 40 pieces is left out.
     """
     kept = [pair for pair in dict.fromkeys(pairs) if all(len(side.split()) in _WORDS for side in pair)]
-    if len(kept) < 20:
-        raise DataError(f"{name}: {len(kept)} pairs of 3 to 16 words, 20 or more are needed")
+    if len(kept) < _FEWEST:
+        raise DataError(f"{name}: {len(kept)} pairs of 3 to 16 words, {_FEWEST} or more are needed")
     number = {source: i for i, source in enumerate(dict.fromkeys(source for source, _ in kept))}
     draw = counter_words(f"split/{name}", 0, np.array([number[source] for source, _ in kept])) % np.uint32(10)
     part_of = np.select([draw == 0, draw == 1], [2, 1], 0)  # 2: test, 1: validation, 0: training

@@ -1,0 +1,48 @@
+"""Figures of runs, drawn from their logs: loss and accuracy, and bits a value where they change."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from golden.training.log import read_log
+
+__all__ = ["HINT", "draw_runs", "figure"]
+
+HINT = 'no figures: matplotlib is missing, pip install "matplotlib>=3.9"'
+
+
+def figure(width: float, height: float, columns: int = 1) -> Any:
+    """(figure, axes) drawn without a screen; None where matplotlib is missing."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        return None
+    made = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(made)
+    return made, made.subplots(1, columns, squeeze=False)[0]
+
+
+def draw_runs(path: Path, logs: Mapping[str, Path]) -> bool:
+    """Loss by step and validation accuracy by epoch of several runs (label -> log); False without matplotlib."""
+    made = figure(9, 3.4, columns=2)
+    if made is None:
+        return False
+    drawing, (loss, accuracy) = made
+    for label, log in logs.items():
+        entries = read_log(log)
+        epochs = [entry for entry in entries if "epoch" in entry]
+        steps = [entry for entry in entries if "loss" in entry and "lr" in entry]
+        (line,) = loss.plot([e["step"] for e in steps], [e["loss"] for e in steps], alpha=0.35, linewidth=0.8)
+        loss.plot([e["step"] for e in epochs], [e["train_loss"] for e in epochs], color=line.get_color(), label=label)
+        loss.plot([e["step"] for e in epochs], [e["val_loss"] for e in epochs], "--", color=line.get_color())
+        accuracy.plot(
+            [e["epoch"] for e in epochs], [e["val_accuracy"] for e in epochs], "o-", markersize=3, label=label
+        )
+    loss.set(xlabel="step", ylabel="loss (solid: training, dashed: validation)", yscale="log")
+    accuracy.set(xlabel="epoch", ylabel="validation accuracy")
+    accuracy.legend(frameon=False)
+    for axes in (loss, accuracy):
+        axes.grid(alpha=0.3)
+    drawing.savefig(path, dpi=130)
+    return True

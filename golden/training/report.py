@@ -1,0 +1,63 @@
+"""What a run leaves as its result, with what made it: everything that determines the bits, nothing that does not."""
+
+import hashlib
+import json
+import math
+import platform
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from golden.training.config import RunConfig
+from golden.training.loop import Trainer
+
+__all__ = ["final_report", "provenance", "to_json"]
+
+_PACKAGE = Path(__file__).parent.parent
+
+
+def provenance(command: str, seed: int | None) -> dict[str, Any]:
+    """Command, versions, seed and the hash of every source file of the golden model, folders included."""
+    source = hashlib.sha256()
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        source.update(path.read_bytes())
+    versions = {"python": platform.python_version(), "numpy": np.__version__}
+    return {"command": command, "versions": versions, "seed": seed, "source_sha256": source.hexdigest()}
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN: null."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def to_json(report: dict[str, Any], config: RunConfig) -> str:
+    """A run's report with its provenance; the command is the one that makes the run anew, without its folder."""
+    return json.dumps({"provenance": provenance(config.command(), config.seed), **_finite(report)}, indent=2) + "\n"
+
+
+def final_report(trainer: Trainer, diverged: int | None) -> dict[str, Any]:
+    """The contents of `final.json`; here, and only here, the test part is looked at."""
+    config, data = trainer.config, trainer.data
+    with np.errstate(over="ignore", invalid="ignore"):
+        validated, tested = trainer.evaluate(data.validation), trainer.evaluate(data.test)
+    return {
+        "weights_sha256": trainer.weights_sha256(),
+        "test_accuracy": tested.accuracy,
+        "test_loss": tested.loss,
+        "n_test": trainer.positions(data.test),
+        "val_accuracy": validated.accuracy,
+        "val_loss": validated.loss,
+        "n_val": trainer.positions(data.validation),
+        "footprint_ratio": trainer.footprint.ratio(),
+        "footprint": trainer.footprint.summary(),
+        "blocks": trainer.footprint.blocks,
+        "diverged_at_step": diverged,
+        "steps": trainer.step,
+        "parameters": int(sum(parameter.value.size for parameter in trainer.model.parameters())),
+        "config": config.as_dict(),
+    }
