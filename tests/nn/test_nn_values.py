@@ -5,7 +5,8 @@ import pytest
 
 from golden.nn import plain_conv
 from golden.nn.activation import GELU, Dropout, ReLU
-from golden.nn.attention import AttentionCore
+from golden.nn.attention import AttentionCore, MultiHeadAttention
+from golden.nn.channels import channel_sums, long_rows
 from golden.nn.embedding import Positions
 from golden.nn.layer import Stash
 from golden.nn.norm import BatchNorm, LayerNorm
@@ -28,14 +29,14 @@ def taps(x_shape, kernel, stride, padding):
                 yield (y, x), (row, column), (i, j)
 
 
-@pytest.mark.parametrize("chunk", [1, 1 << 19], ids=["one image at a time", "all at once"])
+@pytest.mark.parametrize("chunk", [1, 8000, 1 << 19], ids=["one image at a time", "some", "all at once"])
 @pytest.mark.parametrize("channels", [1, 3, 5])
 @pytest.mark.parametrize(
     ("kernel", "stride", "padding"), [((3, 3), 1, 1), ((5, 3), 1, 0), ((2, 3), 2, 1), ((1, 1), 2, 0), ((2, 2), 1, 2)]
 )
 def test_convolution_is_the_sum_over_its_taps(monkeypatch, chunk, channels, kernel, stride, padding):
     monkeypatch.setattr(plain_conv, "CHUNK", chunk)
-    x, w = integers(3, 6, 7, channels), integers(*kernel, channels, 2, seed=1)
+    x, w = integers(5, 6, 7, channels), integers(*kernel, channels, 2, seed=1)
     products = PlainProducts()
     y = products.conv_forward(x, w, stride, padding)
     g = integers(*y.shape, seed=2)
@@ -49,11 +50,11 @@ def test_convolution_is_the_sum_over_its_taps(monkeypatch, chunk, channels, kern
     np.testing.assert_array_equal(products.conv_weight(x, g, stride, padding, w.shape), dw)
 
 
-@pytest.mark.parametrize("chunk", [1, 1 << 19], ids=["one image at a time", "all at once"])
+@pytest.mark.parametrize("chunk", [1, 8000, 1 << 19], ids=["one image at a time", "some", "all at once"])
 @pytest.mark.parametrize(("kernel", "stride", "padding"), [((3, 3), 1, 1), ((2, 3), 2, 1)])
 def test_depthwise_convolution_is_the_sum_over_its_taps(monkeypatch, chunk, kernel, stride, padding):
     monkeypatch.setattr(plain_conv, "CHUNK", chunk)
-    x, w = integers(3, 6, 7, 4), integers(*kernel, 4, seed=1)
+    x, w = integers(5, 6, 7, 4), integers(*kernel, 4, seed=1)
     products = PlainProducts()
     y = products.depthwise_forward(x, w, stride, padding)
     g = integers(*y.shape, seed=2)
@@ -94,6 +95,8 @@ def test_relu_has_one_zero_and_lets_nan_through():
     y = ReLU().forward(np.array([-1.0, -0.0, 0.0, 2.0, np.nan, -np.inf, np.inf], np.float32), training=False)
     np.testing.assert_array_equal(y, [0, 0, 0, 2, np.nan, 0, np.inf])
     assert not np.signbit(y[:4]).any()
+    for size in range(1, 70):  # vector and scalar parts of the loop
+        assert not np.signbit(ReLU().forward(np.full(size, -0.0, np.float32), training=False)).any()
 
 
 def test_gelu_at_known_points():
@@ -146,6 +149,30 @@ def test_attention_weights():
     k[0, 0, 1] = 0.5 * np.log(3)  # the score is 2 log 3 / sqrt(4)
     found = core.attend(q, k, np.array([[[[0.0], [1.0]]]]), None, training=False)
     np.testing.assert_allclose(found.ravel(), [0.75])
+
+
+def test_a_causal_query_sees_neither_the_future_nor_padding():
+    layer, x = (
+        MultiHeadAttention(4, 2, np.random.default_rng(0), causal=True),
+        np.random.default_rng(1).random((1, 4, 4)),
+    )
+    keep = np.array([[True, True, False, True]])
+    y = layer.forward(x, training=False, keep=keep)
+    for changed, same in ((1, [0]), (2, [0, 1, 3]), (3, [0, 1, 2])):
+        other = x.copy()
+        other[0, changed] += 1
+        z = layer.forward(other, training=False, keep=keep)
+        assert np.array_equal(z[0, same], y[0, same])
+        assert not np.array_equal(z[0, changed], y[0, changed])
+
+
+@pytest.mark.parametrize("shape", [(7, 3), (1, 5), (2, 3, 4), (4, 8, 8, 3), (6, 1000)])
+def test_sums_over_long_rows(shape):
+    x, y = integers(*shape), integers(*shape, seed=1)
+    assert long_rows(x).base is not None
+    np.testing.assert_array_equal(channel_sums(x), x.sum(axis=tuple(range(x.ndim - 1))))
+    np.testing.assert_array_equal(channel_sums(x, y), (x * y).sum(axis=tuple(range(x.ndim - 1))))
+    np.testing.assert_array_equal(channel_sums(x[:1]), x[:1].sum(axis=tuple(range(x.ndim - 1))))
 
 
 def test_dropout_scales_what_stays_and_draws_anew():
