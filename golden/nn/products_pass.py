@@ -1,0 +1,136 @@
+"""One pass of one layer: its operands on the way to the backend, and what is reported of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import isqrt
+
+import numpy as np
+
+from golden.kernels.fake import Draws
+from golden.nn.backend import Backend, Converted
+from golden.nn.engines import Engine
+from golden.nn.layer import Array
+from golden.nn.precision import Operand, Order, Product
+from golden.nn.products_emulator import Reuse
+
+__all__ = ["Pass", "Record", "along"]
+
+
+_CHANNEL = {
+    "linear_forward": "input features",
+    "linear_data": "output features",
+    "linear_weight": "the batch",
+    "conv_forward": "input channels at each tap",
+    "conv_data": "output channels at each tap",
+    "conv_weight": "the batch at each pixel",
+    "depthwise_forward": "the channel at each tap (exponents shared along channels)",
+    "depthwise_data": "the channel at each tap (exponents shared along channels)",
+    "depthwise_weight": "the batch at each pixel",
+    "batched": "the common axis",
+}
+
+
+def along(order: Order, method: str) -> str:
+    """What the blocks of a product run along, in words."""
+    if order is Order.TILE2D:
+        return "the reduction, in square tiles"
+    if order is Order.IM2COL and method.partition("_")[0] in ("conv", "depthwise"):
+        return "images and pixels" if method.endswith("weight") else "channel, kh, kw of unfolded windows"
+    return _CHANNEL[method]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What a role did in one step, for reports and for the cost of a policy.
+
+    `role` is forward, data, weight or a role of attention; a and b are operand names. `block` is how many elements
+    along the reduction share an exponent, at most, `along` what they lie along, `engine` what summed inside blocks;
+    block 0: plain products, which no dot unit makes. `conversions` counts the elements converted, of a and of b,
+    `macs` multiplications, those with padding included.
+    """
+
+    kind: str
+    role: str
+    order: Order
+    a: str
+    b: str
+    block: int
+    along: str
+    engine: Engine
+    conversions: tuple[int, int] = (0, 0)
+    macs: int = 0
+
+    @property
+    def realisable(self) -> bool:
+        """Whether a dot unit can compute it, to the bit."""
+        return self.engine is not Engine.PLAIN
+
+    def __add__(self, other: "Record") -> "Record":
+        """Once more the same role: counts add up, all else is the later one's."""
+        conversions = self.conversions[0] + other.conversions[0], self.conversions[1] + other.conversions[1]
+        return replace(other, conversions=conversions, macs=self.macs + other.macs)
+
+    def __str__(self) -> str:
+        blocks = f"blocks of {self.block} along {self.along}, {self.engine}" if self.realisable else self.along
+        return f"{self.kind} {self.role}: {self.a} x {self.b}, {blocks}"
+
+
+class Pass:
+    """Converts a and b by the pass's formats and multiplies them; counts conversions and notes the block."""
+
+    def __init__(
+        self,
+        product: Product,
+        backend: Backend,
+        draws: Callable[[Operand, int], Draws],
+        reuse: Reuse | None = None,
+    ) -> None:
+        self.product, self._backend, self._draws, self._reuse = product, backend, draws, reuse
+        self.conversions, self.block = [0, 0], 0
+
+    def a(self, x: Array, axis: int) -> Converted:
+        """First operand, in blocks along `axis`."""
+        return self._convert(0, x, axis)
+
+    def b(self, x: Array, axis: int) -> Converted:
+        """Second operand, in blocks along `axis`."""
+        return self._convert(1, x, axis)
+
+    def tiled(self, which: int, matrices: Array) -> Converted:
+        """Operand 0 (a) or 1 (b), (T, rows, columns), in b x b tiles, b the root of the format's block.
+
+        Tiles go row by row, elements within a tile too; edges are filled up with zeros.
+        """
+        operand = (self.product.a, self.product.b)[which]
+        assert operand.format is not None
+        size = isqrt(operand.format.block)
+        batches, rows, columns = matrices.shape
+        padded = np.pad(matrices, [(0, 0), (0, -rows % size), (0, -columns % size)])
+        down, across = padded.shape[1] // size, padded.shape[2] // size
+        tiles = padded.reshape(batches, down, size, across, size).transpose(0, 1, 3, 2, 4)
+
+        def untiled(values: Array) -> Array:
+            blocks = values.reshape(batches, down, across, size, size).transpose(0, 1, 3, 2, 4)
+            return blocks.reshape(batches, down * size, across * size)[:, :rows, :columns]
+
+        converted = self._convert(which, tiles.reshape(batches, down, across, size * size), 3)
+        return replace(converted.map(untiled), run=size)
+
+    def multiply(self, a: Converted, b: Converted) -> Array:
+        """`Backend.product`, its block noted."""
+        self.block = a.run
+        return self._backend.product(a, b)
+
+    def values(self, a: Array, b: Array, axes: tuple[int, int]) -> tuple[Array, Array]:
+        """Both operands converted along these axes, as plain arrays."""
+        return self.a(a, axes[0]).values, self.b(b, axes[1]).values
+
+    def _convert(self, which: int, x: Array, axis: int) -> Converted:
+        operand = (self.product.a, self.product.b)[which]
+        draws, made = self._draws(operand, which), True
+        if self._reuse is None:
+            converted = self._backend.convert(x, axis, operand, draws)
+        else:
+            converted, made = self._reuse.convert(self._backend, x, axis, operand, draws)
+        self.conversions[which] += x.size if made else 0
+        return converted
