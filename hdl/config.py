@@ -18,6 +18,7 @@ __all__ = [
     "block_format",
     "describe_format",
     "flag_of",
+    "format_token",
     "integer",
     "named",
     "options",
@@ -89,6 +90,7 @@ class UnitConfig:
 
     unit: ClassVar[str]
     aliases: ClassVar[dict[str, str]] = {}  # other flags of an option
+    in_stem: ClassVar[tuple[str, ...]] = ("format",)  # options that are always part of the module name
 
     pipeline: int = integer(
         1, range(MAX_PIPELINE + 1), "register stages inside; 0 = combinational up to the output register", token="p{}"
@@ -133,7 +135,7 @@ class UnitConfig:
     def name(self) -> str:
         """Canonical module and file name: the unit, its format if any, then every choice that is not the default."""
         parts = [self.stem]
-        for item in self._chosen():
+        for item in (item for item in self._chosen() if item.name not in self.in_stem):
             value, facts = getattr(self, item.name), item.metadata
             parts.append(
                 f"{item.name.removeprefix('format_')}_{format_token(get_format(value))}"

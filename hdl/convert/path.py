@@ -44,6 +44,16 @@ class ElementPath:
         m.d.comb += group.peak.eq(peak)
         return clamp_exponent(m, group, poison, self.fmt)
 
+    def whole_block(
+        self, m: Module, pipe: Pipeline, enable: Value, values: list[data.View], words: list[Value], poison: Value
+    ) -> SimpleNamespace:
+        """What `connect` gives of all values of a block at once; cuts "peak" and "exponent" lie before it."""
+        peak = find_peak(m, values, self.rule, name="block")
+        stage = pipe.cut("peak", peak=peak, poison=poison, values=values, words=words)
+        exponent = self.shared_exponent(m, stage.peak, stage.poison)
+        stage = pipe.cut("exponent", exponent=exponent, values=stage.values, words=stage.words)
+        return self.connect(m, pipe, enable, stage.values, stage.words, stage.exponent)
+
     def connect(
         self,
         m: Module,

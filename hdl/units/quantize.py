@@ -18,7 +18,6 @@ from hdl.config import (
     whole_lanes,
 )
 from hdl.convert.path import ElementPath
-from hdl.convert.peak import find_peak
 from hdl.layouts import FLOATS, FloatLayout, block_layout, float_layout
 from hdl.stream import OutputBuffer, Pipeline
 from hdl.units.unit import StreamUnit
@@ -130,11 +129,7 @@ class Quantize(StreamUnit[QuantizeConfig]):
 
         values = list(self.i.p.value)
         words = list(self.i.p.random) if config.draws_from_port else []
-        peak = find_peak(m, values, ScaleRule(config.scale_rule), name="block")
-        stage = pipe.cut("peak", peak=peak, poison=path.poison(values), values=values, words=words)
-        exponent = path.shared_exponent(m, stage.peak, stage.poison)
-        stage = pipe.cut("exponent", exponent=exponent, values=stage.values, words=stage.words)
-        encoded = path.connect(m, pipe, buffer.i.ready, stage.values, stage.words, stage.exponent)
+        encoded = path.whole_block(m, pipe, buffer.i.ready, values, words, path.poison(values))
         m.d.comb += [
             buffer.i.payload.eq(Cat(encoded.elements, encoded.microexponents, encoded.exponent)),
             buffer.i.valid.eq(pipe.valid),
