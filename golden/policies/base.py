@@ -228,6 +228,18 @@ class Policy:
     def update(self, lr: float) -> None:
         """Move the policy's own parameters by the gradients that `learn` gathered, along with the weights."""
 
+    # -- policies over weights -------------------------------------------------------------------------------------
+    def start(self, parameters: Sequence[Array]) -> None:
+        """May set the initial values of all parameters of the model, in place, in registration order."""
+
+    def reset(self, parameters: Sequence[Array]) -> None:
+        """After each step of the optimiser: may move weights back, in place."""
+
+    @property
+    def stored_share(self) -> float:
+        """Part of the weights that is stored at all."""
+        return 1.0
+
     # -- exact resume ----------------------------------------------------------------------------------------------
     def state_dict(self) -> dict[str, Any]:
         """A copy of everything that changes during a run: numbers, strings, lists, dicts and arrays."""

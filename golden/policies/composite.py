@@ -1,6 +1,7 @@
 """Several policies as one: each tensor role is decided by the one part that claims it."""
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any, ClassVar, Self
 
 from golden.policies.base import Array, Network, Policy, Precision, Role
@@ -59,6 +60,18 @@ class Composite(Policy):
     def update(self, lr: float) -> None:
         for part in self.parts:
             part.update(lr)
+
+    def start(self, parameters: Sequence[Array]) -> None:
+        for part in self.parts:
+            part.start(parameters)
+
+    def reset(self, parameters: Sequence[Array]) -> None:
+        for part in self.parts:
+            part.reset(parameters)
+
+    @property
+    def stored_share(self) -> float:
+        return prod(part.stored_share for part in self.parts)
 
     def state_dict(self) -> dict[str, Any]:
         return {str(index): part.state_dict() for index, part in enumerate(self.parts)}

@@ -115,6 +115,10 @@ class DropBack(Policy):
     def _frozen(self) -> bool:
         return 0 <= self.hyper.freeze <= self.epoch
 
+    @property
+    def stored_share(self) -> float:
+        return self.kept / self._initial.size
+
     def storage_bits(self) -> dict[str, float]:
         """Bits of all weights dense in FP32, and of T values with and without an index each."""
         n, kept = self._initial.size, self.kept

@@ -19,7 +19,7 @@ class LengthHyper(Hyper):
     gamma: float = number(0.1, 0.0, 1000.0, "weight of the footprint in the loss; a tenth after each third of the run")
     lr: float = number(1.0, 0.0, 10000.0, "learning rate of the lengths, in learning rates of the weights")
     freeze: float = number(10 / 90, 0.0, 1.0, "last part of the run with lengths rounded up and frozen")
-    max_step: float = number(1.0, 0.0, 23.0, "largest change of a length in one step, in bits")
+    max_step: float = number(0.02, 0.0, 23.0, "largest change of a length in one step, in bits")
     decay_gamma: bool = flag(True, "the schedule of gamma; off keeps it constant")
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from golden.rounding import canonical_nan
+
 __all__ = ["BYTE_SUM_DEVIATION", "DEFAULT_SEED", "byte_sums", "index_states", "initial_weights", "scale_of"]
 
 DEFAULT_SEED = 0x9E3779B9
@@ -39,6 +41,9 @@ def scale_of(sigma: float) -> np.float32:
     return np.float32(sigma / BYTE_SUM_DEVIATION)
 
 
-def initial_weights(index: NDArray[np.integer[Any]], scale: np.float32, seed: int = DEFAULT_SEED) -> NDArray[Any]:
-    """w0 = fl(z * c) of every index, FP32."""
-    return byte_sums(index_states(index, seed)).astype(np.float32) * np.float32(scale)
+def initial_weights(
+    index: NDArray[np.integer[Any]], scale: np.float32 | NDArray[np.float32], seed: int = DEFAULT_SEED
+) -> NDArray[np.float32]:
+    """w0 = fl(z * c) of every index, FP32; one scale c for all, or one each. Any c: NaN gives 0x7FC00000."""
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        return canonical_nan(byte_sums(index_states(index, seed)).astype(np.float32) * np.asarray(scale, np.float32))

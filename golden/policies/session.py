@@ -1,0 +1,122 @@
+"""A policy at work on a model: stands between the training loop and the policy, and in every layer's products."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from golden.nn.layer import Layer, Parameter
+from golden.policies.arithmetic import LayerArithmetic
+from golden.policies.base import Network, Policy, Role
+from golden.policies.products import Phase, PolicyProducts
+from golden.policies.survey import survey
+from golden.policies.usage import Usage
+
+__all__ = ["Session"]
+
+
+class Session:
+    """Ties `policy` to `model`; the loop calls the methods below in the order in which they stand.
+
+    `batch` is one batch of inputs, for the shapes of all tensors. `precision` is the run's own: of a layer's products
+    where the policy decides no format, and the source of rounding, scale rule and block order where it does. DropBack
+    replaces the initial weights here, so a checkpoint is to be loaded afterwards.
+
+    `sample_every`: steps from one Gecko count of all tensors to the next (0: the last step of each epoch).
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        model: Layer,
+        *,
+        epochs: int,
+        steps_per_epoch: int,
+        batch: Any,
+        seed: int = 0,
+        precision: Any = None,
+        sample_every: int = 0,
+    ) -> None:
+        self.policy, self.model = policy, model
+        found = survey(model, batch)
+        self.network = Network(
+            layers=[layer.name for layer in model.matmul_layers()],
+            tensors=found.tensors,
+            epochs=epochs,
+            steps_per_epoch=steps_per_epoch,
+            seed=seed,
+        )
+        policy.begin(self.network)
+        self.usage = Usage(found.tensors, found.macs)
+        self.extra_loss = 0.0
+        self._sample_every = sample_every or steps_per_epoch
+        self._phase = Phase()
+        self._parameters = model.parameters()
+        self._products: dict[str, PolicyProducts] = {}
+        self._install({tensor.layer for tensor in found.tensors}, precision, seed)
+        policy.start([parameter.value for parameter in self._parameters])
+
+    def _install(self, weighted: set[str], precision: Any, seed: int) -> None:
+        layers: list[Any] = self.model.matmul_layers()
+        for layer in layers:
+            arithmetic = LayerArithmetic(layer, self.policy, precision, seed)
+            layer.products = self._products[layer.name] = PolicyProducts(
+                layer.name, self.policy, arithmetic, self._phase, attention=layer.name not in weighted
+            )
+            if hasattr(layer, "input_gradient") and Role.ACTIVATION in self.policy.claims:
+                layer.input_gradient = True  # the first layer's activation has a length to learn as well
+
+    def begin_step(self) -> None:
+        """Before a training step's forward pass; outside a step, products are in evaluation."""
+        self._phase.training = True
+        for products in self._products.values():
+            products.arithmetic.begin_step(self.policy.step)
+
+    def before_update(self, lr: float) -> None:
+        """Gradients are there: the policy's own parameters move."""
+        self.policy.update(lr)
+
+    def after_update(self) -> None:
+        """The optimiser has moved the weights."""
+        self.policy.reset([parameter.value for parameter in self._parameters])
+
+    def end_step(self, loss: float) -> None:
+        """The step is over."""
+        self._phase.training = False
+        formats = {
+            f"{name}/{role}": precision
+            for name, products in self._products.items()
+            for role, precision in zip(Role, products.formats(), strict=True)
+        }
+        self.usage.count(formats, self.policy.stored_share)
+        if (self.policy.step + 1) % self._sample_every == 0:
+            values = {
+                f"{name}/{role}": value
+                for name, products in self._products.items()
+                for role, value in products.kept.items()
+            }
+            self.usage.sample(values, formats, self.policy.stored_share)
+        self.policy.on_step(loss)
+
+    def end_epoch(self, loss: float) -> None:
+        """The epoch is over, validation done."""
+        self.policy.on_epoch(loss)
+
+    def lr_changed(self) -> None:
+        """The learning rate jumps before the next step."""
+        self.policy.on_lr_change()
+
+    def parameters(self) -> list[Parameter]:
+        """Trained parameters of the policy, for the optimiser."""
+        return []
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that changes during a run."""
+        return {"policy": self.policy.state_dict(), "usage": self.usage.state()}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state_dict`."""
+        self.policy.load_state(state["policy"])
+        self.usage.load(state["usage"])
+
+    def report(self) -> dict[str, Any]:
+        """Facts for the log of an epoch, JSON-ready."""
+        return {"name": self.policy.name} | self.policy.report() | self.usage.summary()
