@@ -36,8 +36,10 @@ class Parameter:
 class Stash:
     """Hook on the tensor that a layer keeps for backward: what it returns is used forward and kept. Identity here.
 
-    A subclass may quantise in `__call__`; `backward` sees the gradient with respect to the returned tensor and returns
-    the one with respect to the tensor given (straight through: the same).
+    The array it returned is in the layer's `saved` as "x" (an input) or "y" (an output); attention's q, k, v and
+    probabilities, masks and statistics pass no stash. A subclass may quantise in `__call__`; `backward` sees the
+    gradient with respect to the array returned and returns the one with respect to the array given (straight through:
+    the same).
     """
 
     def __call__(self, x: Array) -> Array:

@@ -70,18 +70,25 @@ class LayerNorm(Layer):
     def forward(self, x: Array, *, training: bool) -> Array:
         """(..., features) -> same shape."""
         x = self.stash(x)
-        centred = x - x.mean(axis=-1, keepdims=True)
-        inverse = 1 / np.sqrt((centred * centred).mean(axis=-1, keepdims=True) + self.eps)
-        normal = centred * inverse
+        mean = x.mean(axis=-1, keepdims=True)
+        y = x - mean
+        inverse = 1 / np.sqrt((y * y).mean(axis=-1, keepdims=True) + self.eps)
         if training:
-            self.saved |= {"normal": normal, "inverse": inverse}
-        return normal * self.scale.value + self.shift.value
+            self.saved |= {"x": x, "mean": mean, "inverse": inverse}
+        y *= inverse
+        y *= self.scale.value
+        y += self.shift.value
+        return y
 
     def backward(self, g: Array) -> Array:
-        """dx = inverse (h - mean(h) - normal mean(h normal)), h = scale g."""
-        normal, inverse = self.saved.pop("normal"), self.saved.pop("inverse")
+        """dx = inverse (h - mean(h) - normal mean(h normal)), h = scale g, normal = (x - mean) inverse."""
+        x, mean, inverse = (self.saved.pop(key) for key in ("x", "mean", "inverse"))
+        normal = (x - mean) * inverse
         self.shift.grad = channel_sums(g)
         self.scale.grad = channel_sums(g, normal)
-        h = g * self.scale.value
-        h -= h.mean(axis=-1, keepdims=True) + normal * (h * normal).mean(axis=-1, keepdims=True)
-        return self.stash.backward(h * inverse)
+        dx = g * self.scale.value
+        normal *= (dx * normal).mean(axis=-1, keepdims=True)
+        dx -= dx.mean(axis=-1, keepdims=True)
+        dx -= normal
+        dx *= inverse
+        return self.stash.backward(dx)

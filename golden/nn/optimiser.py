@@ -39,6 +39,7 @@ class Optimiser:
 
     def step(self, lr: float) -> None:
         """Move every parameter by its `grad`, in place."""
+        lr = float(lr)  # a float64 scalar of NumPy's would widen the update
         self.steps += 1
         for parameter in self.parameters:
             decay = self.weight_decay if parameter.decay else 0.0
