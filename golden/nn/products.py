@@ -190,7 +190,7 @@ def wide_storage(model: Layer) -> Storage:
     }
 
     def keep(parameter: Parameter, value: Array) -> Array:
-        products = getattr(owners.get(id(parameter)), "products", None)
-        return products.store(value) if isinstance(products, QuantisedProducts) else value
+        store = getattr(getattr(owners.get(id(parameter)), "products", None), "store", None)
+        return value if store is None else store(value)
 
     return keep

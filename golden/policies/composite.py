@@ -18,6 +18,7 @@ class Composite(Policy):
         super().__init__()
         self.parts = list(parts)
         self.name = "+".join(part.name for part in parts)  # type: ignore[misc]
+        self.claims = frozenset().union(*(part.claims for part in parts))  # type: ignore[misc]
         self._deciders: dict[Role, Policy] = {}
         for part in parts:
             for role in sorted(part.claims):

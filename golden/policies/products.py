@@ -5,13 +5,14 @@ One such object stands in `layer.products`, in front of the products that were t
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from numpy.typing import NDArray
 
+from golden.policies.arithmetic import LayerArithmetic
 from golden.policies.base import FP32, Blocks, Float, Policy, Precision, Role
 
-__all__ = ["Arithmetic", "Phase", "PolicyProducts"]
+__all__ = ["Phase", "PolicyProducts"]
 
 Array = NDArray[Any]
 
@@ -23,14 +24,6 @@ class Phase:
         self.training = False
 
 
-class Arithmetic(Protocol):
-    """Who computes a layer's products in the formats of its three roles."""
-
-    def products(self, formats: tuple[Precision, Precision, Precision]) -> Any:
-        """Products for weight, activation, gradient in these formats."""
-        ...
-
-
 class PolicyProducts:
     """Products of one layer, named `layer`; see `golden.nn.plain.Products` for shapes.
 
@@ -38,7 +31,7 @@ class PolicyProducts:
     """
 
     def __init__(
-        self, layer: str, policy: Policy, arithmetic: Arithmetic, phase: Phase, *, attention: bool = False
+        self, layer: str, policy: Policy, arithmetic: LayerArithmetic, phase: Phase, *, attention: bool = False
     ) -> None:
         self.layer, self.policy, self.attention = layer, policy, attention
         self.kept: dict[Role, Array] = {}
@@ -55,6 +48,10 @@ class PolicyProducts:
     @property
     def _inner(self) -> Any:
         return self.arithmetic.products(self.formats())
+
+    def store(self, weights: Array) -> Array:
+        """Weights as they are kept between steps."""
+        return self.arithmetic.store(self.formats(), weights)
 
     def _cut(self, role: Role, x: Array) -> Array:
         return self.policy.quantize(self.layer, role, x, training=self._phase.training)

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from golden.nn.layer import Layer, Parameter
+from golden.nn.precision import Precision
 from golden.policies.arithmetic import LayerArithmetic
 from golden.policies.base import Network, Policy, Role
+from golden.policies.composite import Composite
+from golden.policies.fixed import fixed
 from golden.policies.products import Phase, PolicyProducts
 from golden.policies.survey import survey
 from golden.policies.usage import Usage
@@ -16,9 +19,9 @@ __all__ = ["Session"]
 class Session:
     """Ties `policy` to `model`; the loop calls the methods below in the order in which they stand.
 
-    `batch` is one batch of inputs, for the shapes of all tensors. `precision` is the run's own: of a layer's products
-    where the policy decides no format, and the source of rounding, scale rule and block order where it does. DropBack
-    replaces the initial weights here, so a checkpoint is to be loaded afterwards.
+    `batch` is one batch of inputs, for the shapes of all tensors. `precision` is the run's own: its format is that of
+    all products if the policy decides none, its rounding, scale rule, storage and block order hold in any case.
+    DropBack replaces the initial weights here, so a checkpoint is to be loaded afterwards.
 
     `sample_every`: steps from one Gecko count of all tensors to the next (0: the last step of each epoch).
     """
@@ -32,9 +35,13 @@ class Session:
         steps_per_epoch: int,
         batch: Any,
         seed: int = 0,
-        precision: Any = None,
+        precision: Precision | None = None,
         sample_every: int = 0,
     ) -> None:
+        run = Precision() if precision is None else precision
+        usual = run.forward.b
+        if not policy.claims and usual.name != "fp32":
+            policy = Composite([policy, fixed(usual.element if usual.format is None else usual.format.name)])
         self.policy, self.model = policy, model
         found = survey(model, batch)
         self.network = Network(
@@ -51,13 +58,13 @@ class Session:
         self._phase = Phase()
         self._parameters = model.parameters()
         self._products: dict[str, PolicyProducts] = {}
-        self._install({tensor.layer for tensor in found.tensors}, precision, seed)
+        self._install({tensor.layer for tensor in found.tensors}, run)
         policy.start([parameter.value for parameter in self._parameters])
 
-    def _install(self, weighted: set[str], precision: Any, seed: int) -> None:
+    def _install(self, weighted: set[str], run: Precision) -> None:
         layers: list[Any] = self.model.matmul_layers()
         for layer in layers:
-            arithmetic = LayerArithmetic(layer, self.policy, precision, seed)
+            arithmetic = LayerArithmetic(layer.name, run, self.network.seed)
             layer.products = self._products[layer.name] = PolicyProducts(
                 layer.name, self.policy, arithmetic, self._phase, attention=layer.name not in weighted
             )
@@ -116,6 +123,8 @@ class Session:
         """Go on from a `state_dict`."""
         self.policy.load_state(state["policy"])
         self.usage.load(state["usage"])
+        for products in self._products.values():
+            products.arithmetic.begin_step(max(self.policy.step - 1, 0))  # what is evaluated before the next step
 
     def report(self) -> dict[str, Any]:
         """Facts for the log of an epoch, JSON-ready."""

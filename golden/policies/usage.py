@@ -67,7 +67,8 @@ class Usage:
     macs: Mapping[str, int]
     steps: int = 0
     raw: dict[str, float] = field(default_factory=dict)  # bits per value, summed over steps
-    coded: dict[str, float] = field(default_factory=dict)  # the same in Gecko, summed over samples
+    coded: dict[str, float] = field(default_factory=dict)  # the same in Gecko, summed over sampled steps
+    plain: dict[str, float] = field(default_factory=dict)  # and without Gecko at those steps
     samples: int = 0
     cost: float = 0.0
     latest: dict[str, float] = field(default_factory=dict)
@@ -92,6 +93,8 @@ class Usage:
             share = stored_share if tensor.role is Role.WEIGHT else 1.0
             bits = gecko_bits(values[tensor.key], formats[tensor.key]) * share
             self.coded[tensor.key] = self.coded.get(tensor.key, 0.0) + bits
+            plain = stored_bits(formats[tensor.key]) * share
+            self.plain[tensor.key] = self.plain.get(tensor.key, 0.0) + plain
 
     def _stashed(self) -> list[Tensor]:
         return [tensor for tensor in self.tensors if tensor.role is not Role.GRADIENT]
@@ -106,7 +109,10 @@ class Usage:
     def summary(self) -> dict[str, Any]:
         """Bits per value over the run by role, ratios to FP32 without and with Gecko, cost of multiplications."""
         bits = {str(role): self._mean(self.raw, self.steps, role) for role in (Role.WEIGHT, Role.ACTIVATION)}
-        raw, coded = self._mean(self.raw, self.steps), self._mean(self.coded, self.samples)
+        # What Gecko saves of each tensor at sampled steps, on all steps.
+        coding = {key: self.raw[key] * self.coded[key] / plain for key, plain in self.plain.items()}
+        raw = self._mean(self.raw, self.steps)
+        coded = self._mean(coding, self.steps if coding else 0)
         return {
             "bits_per_value": bits | {"total": raw},
             "final_bits_per_value": self._mean(self.latest, 1),
@@ -124,10 +130,12 @@ class Usage:
             "cost": self.cost,
             "raw": dict(self.raw),
             "coded": dict(self.coded),
+            "plain": dict(self.plain),
             "latest": dict(self.latest),
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state`."""
         self.steps, self.samples, self.cost = int(state["steps"]), int(state["samples"]), float(state["cost"])
-        self.raw, self.coded, self.latest = dict(state["raw"]), dict(state["coded"]), dict(state["latest"])
+        for name in ("raw", "coded", "plain", "latest"):
+            setattr(self, name, dict(state[name]))
