@@ -9,9 +9,11 @@ from hdl.gecko.decoder import GeckoDecoder, GeckoDecoderConfig
 from hdl.gecko.encoder import GeckoEncoder, GeckoEncoderConfig
 from hdl.gecko.pack import ContainerPack, ContainerPackConfig
 from hdl.gecko.unpack import ContainerUnpack, ContainerUnpackConfig
+from hdl.units.convert import Convert, ConvertConfig
 from hdl.units.dequantize import Dequantize, DequantizeConfig
 from hdl.units.dot import Dot, DotConfig
 from hdl.units.dot_core import DotCore, DotCoreConfig
+from hdl.units.dropback import DropbackWeight, DropbackWeightConfig
 from hdl.units.microexponent import MicroexponentShifter, MicroexponentShifterConfig
 from hdl.units.quantize import Quantize, QuantizeConfig
 from hdl.units.quantize_serial import QuantizeSerial
@@ -46,6 +48,7 @@ UNITS: dict[str, Unit] = {
         Unit("the integer sum of products inside a dot product, alone and combinational", DotCoreConfig, DotCore),
         Unit("FP32, BF16 or FP16 values to a block", QuantizeConfig, _quantize),
         Unit("a block to FP32, BF16 or FP16 values", DequantizeConfig, Dequantize),
+        Unit("a block to a block of another format: exact, or rounded by name", ConvertConfig, Convert),
         Unit("dot product, FP32 accumulation, activation, conversion of the results to a block", TileConfig, Tile),
         Unit(
             "sum of a group's products, shifted by its microexponents: the part of a dot product by itself",
@@ -56,6 +59,7 @@ UNITS: dict[str, Unit] = {
         Unit("Gecko row codes and metadata to rows of exponents", GeckoDecoderConfig, GeckoDecoder),
         Unit("FP32 or BF16 values to the beats and metadata of a Gecko container", ContainerPackConfig, ContainerPack),
         Unit("beats and metadata of a Gecko container to FP32 or BF16 values", ContainerUnpackConfig, ContainerUnpack),
+        Unit("index of a weight to its initial value, regenerated (DropBack)", DropbackWeightConfig, DropbackWeight),
     )
 }
 

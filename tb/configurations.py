@@ -4,7 +4,8 @@
 value in at least three of them. Units, pipelines 0, 1, 3, exponent widths 5..10, roundings, scale rules, sources, lanes
 and accumulators are spread over them; 4 x 64, the default, has every unit.
 `formats`: every block format in its default mode in the dot product and in both converters, mixed pairs of operands,
-microexponents with the reduction `f25`, accumulators, fixed results and tiles over them.
+microexponents with the reduction `f25`, accumulators, fixed results and tiles over them; NVFP4 in the dot product, the
+microexponent shifter, and conversions from block to block.
 """
 
 from functools import cache
@@ -18,6 +19,7 @@ __all__ = ["FORMATS", "FORMAT_LIST", "REGRESSION", "SETS", "configurations", "fi
 
 _XORSHIFT = {"rounding": "sr", "random": "xorshift"}
 _EVEN = {"scale_rule": "even"}
+_ROUND = {"inexact": "round"}
 
 REGRESSION: list[dict[str, Any]] = [
     # 4 x 64: every unit with its defaults, and the dot product's other results
@@ -107,6 +109,30 @@ FORMAT_LIST: list[dict[str, Any]] = [
     {"unit": "dot", "format": "mx9", "accumulate": "fp32", "pipeline": 3},
     {"unit": "dot", "format": "mxint8", "result": "fixed"},
     {"unit": "dot", "format": "mx6", "result": "fixed", "pipeline": 0},
+    # scales that are numbers: blocks alone, sums under the tensors' scales, by operands of other formats
+    {"unit": "dot", "format": "nvfp4"},
+    {"unit": "dot", "format": "nvfp4", "result": "fixed", "pipeline": 0},
+    {"unit": "dot", "format": "nvfp4", "accumulate": "fp32"},
+    {"unit": "dot", "format": "nvfp4", "accumulate": "fused", "contexts": 3, "pipeline": 3},
+    {"unit": "dot", "format": "mx9", "format_b": "nvfp4", "accumulate": "fp32", "pipeline": 0},
+    {"unit": "dot", "format": "nvfp4", "format_b": "mxfp6_e3m2x16"},
+    # the part of the dot product that microexponents need
+    {"unit": "microexponent_shifter"},
+    {"unit": "microexponent_shifter", "format": "mx6", "pipeline": 0},
+    {"unit": "microexponent_shifter", "format": "mx4"},
+    {"unit": "microexponent_shifter", "format": "mx_m3_k8_4_d6_2", "pipeline": 3},
+    {"unit": "microexponent_shifter", "format": "mx9", "format_b": "mx4"},
+    {"unit": "microexponent_shifter", "format": "mxfp4x16", "format_b": "mx9"},
+    # block to block, exact and rounded
+    {"unit": "convert"},
+    {"unit": "convert", "format": "mxfp4", "to": "mxfp8_e4m3"},
+    {"unit": "convert", "format": "msfp12", "to": "msfp16", "pipeline": 0},
+    {"unit": "convert", "format": "mxint8", "to": "bfp9x32", "scale_rule": "ceil", "pipeline": 3},
+    {"unit": "convert", "format": "mx9", "to": "mx6"} | _ROUND,
+    {"unit": "convert", "format": "mx9", "to": "mx4", "rounding": "rtz", "pipeline": 3} | _ROUND | _EVEN,
+    {"unit": "convert", "format": "mxfp8_e4m3", "to": "mxfp4", "rounding": "rna", "scale_rule": "ceil"} | _ROUND,
+    {"unit": "convert", "format": "mxfp8_e5m2", "to": "mxfp6_e3m2"} | _ROUND,
+    {"unit": "convert", "format": "bfp8x64", "to": "bfp4x64"} | _ROUND,
     # conversion of sums
     {"unit": "tile", "format": "mxfp8_e4m3", "to": "mxint8"},
     {"unit": "tile", "format": "mx9", "to": "mxfp4x16", "rounding": "sr"},

@@ -27,7 +27,16 @@ from tb.batches import (
 )
 from tb.operands import Codes, Rng, element_codes, microexponent_codes
 
-__all__ = ["MOST_BITS", "MOST_STEPS", "all_codes", "all_values", "grouped", "partners", "thresholds"]
+__all__ = [
+    "MOST_BITS",
+    "MOST_STEPS",
+    "all_codes",
+    "all_values",
+    "blocks_of_all_codes",
+    "grouped",
+    "partners",
+    "thresholds",
+]
 
 MOST_BITS = 8  # of an element or a scale whose codes are driven one by one
 MOST_STEPS = 8  # transfers of a block whose binades are
@@ -67,7 +76,7 @@ def grouped(config: Config, batch: Columns, rng: Rng) -> Columns:
 def all_codes(config: Config, rng: Rng) -> Columns:
     """Every element code of either operand and every stored exponent, for formats whose codes have up to 8 bits."""
     if config["unit"] == "dequantize":
-        return _blocks_of_all_codes(get_format(config["format"]), rng)
+        return blocks_of_all_codes(get_format(config["format"]), rng)
     a, b = get_format(config["format"]), get_format(config["format_b"])
     parts = [_extremes(a, b, rng)]
     for fmt, other, swap in ((a, b, False), (b, a, True)):
@@ -132,7 +141,7 @@ def _each_scale(fmt: BlockFormat, other: BlockFormat, rng: Rng) -> tuple[Columns
     return x | {scale_field(fmt): stored}, y
 
 
-def _blocks_of_all_codes(fmt: BlockFormat, rng: Rng) -> Columns:
+def blocks_of_all_codes(fmt: BlockFormat, rng: Rng) -> Columns:
     """Every code under the lowest, the highest and a middle exponent, and every exponent on a block of numbers."""
     parts = [_block(fmt, np.zeros((1, fmt.block)), 0, rng)]
     if fmt.element.bits <= MOST_BITS:

@@ -27,6 +27,8 @@ from tb.batches import (
     to_code,
     to_float,
 )
+from tb.convert import convert_model
+from tb.dropback import dropback_model
 from tb.models_dot import accumulated, dot_model
 from tb.models_gecko import GECKO_MODELS
 from tb.shifter import shifter_model
@@ -129,7 +131,9 @@ MODELS: dict[str, Model] = {
     "dot": dot_model,
     "quantize": _quantize,
     "dequantize": _dequantize,
+    "convert": convert_model,
     "tile": _tile,
     "microexponent_shifter": shifter_model,
+    "dropback_weight": dropback_model,
     **GECKO_MODELS,
 }

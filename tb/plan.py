@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from golden.catalog import get_format
 from golden.units import relu
 from tb.batches import Batch, Config, tensor_scales
+from tb.convert import CONVERT_POINTS, ConvertView
+from tb.dropback import DROPBACK_POINTS, DropbackView
 from tb.gecko_facts import GeckoView
 from tb.models import random_words
 from tb.models_dot import accumulated
@@ -73,8 +75,12 @@ def _listed(config: Config) -> dict[str, list[Point]]:
     match config["unit"]:
         case "quantize":
             return {"quantize": QUANTIZE_POINTS + QUANTIZE_FORMAT_POINTS + stochastic}
+        case "convert":
+            return {"convert": CONVERT_POINTS}
         case "microexponent_shifter":
             return {"shifter": SHIFTER_POINTS}
+        case "dropback_weight":
+            return {"dropback": DROPBACK_POINTS}
         case "dequantize":
             return {"dequantize": DEQUANTIZE_POINTS}
         case "tile":
@@ -99,7 +105,9 @@ def hit_masks(config: Config, inputs: Any, outputs: Any) -> dict[str, NDArray[np
         "quantize": QuantizeView.of_unit,
         "dequantize": DequantizeView,
         "tile": _tile_view,
+        "convert": ConvertView,
         "shifter": ShifterView,
+        "dropback": DropbackView,
         "tensor scales": TensorView,
         "gecko": GeckoView,
     }

@@ -23,7 +23,9 @@ from tb.batches import (
     stitch,
     tensor_scales,
 )
+from tb.convert import convert_batch, convert_corners
 from tb.directed import all_codes, all_values, grouped
+from tb.dropback import dropback_batch, dropback_corners
 from tb.models import expected, transfers
 from tb.models_gecko import GECKO_MODELS
 from tb.operands import (
@@ -66,8 +68,12 @@ def corner_batch(config: Config, rng: Rng) -> dict[str, Any]:
     """Every test point a few times: the directed sums of an accumulator, then what a large draw offers."""
     if config["unit"] in GECKO_MODELS:
         return gecko_corners(config, rng)
+    if config["unit"] == "convert":
+        return convert_corners(config, rng)
     if config["unit"] == "microexponent_shifter":
         return shifter_corners(config, rng)
+    if config["unit"] == "dropback_weight":
+        return dropback_corners(config, rng)
     if config["unit"] == "dot" and config["accumulate"] == "none":
         return stitch([_picked(config, rng), all_codes(config, rng)])
     if config["unit"] == "dequantize":
@@ -223,6 +229,8 @@ _RANDOM: dict[str, Callable[[Config, int, Rng], dict[str, Any]]] = {
     "tile": _random_dot,
     "quantize": _random_quantize,
     "dequantize": _random_dequantize,
+    "convert": convert_batch,
     "microexponent_shifter": shifter_batch,
+    "dropback_weight": dropback_batch,
     **dict.fromkeys(GECKO_MODELS, gecko_batch),
 }
