@@ -62,6 +62,10 @@ REGRESSION: list[dict[str, Any]] = [
     {"unit": "tile", "format": "bfp12x25", "to": "bfp5x3", "accumulate": "fused", "activation": "none"} | _EVEN,
     {"unit": "dot", "format": "bfp12x64e6", "accumulate": "fp32", "pipeline": 3},
     {"unit": "dot", "format": "bfp12x576e8"},
+    # DropBack's weights, regenerated
+    {"unit": "dropback_weight"},
+    {"unit": "dropback_weight", "seed": 0, "pipeline": 0},
+    {"unit": "dropback_weight", "seed": 0xFFFFFFFF, "pipeline": 4},
     # Gecko, which has no blocks: every unit with and without zero masks, sources, tails and pipelines spread over them
     {"unit": "gecko_encoder"},
     {"unit": "gecko_encoder", "zero_mask": "on", "tail": 5, "pipeline": 0},
