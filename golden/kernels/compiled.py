@@ -21,9 +21,15 @@ __all__ = ["RNA", "RNE", "RTZ", "SR", "across_rows", "along_rows"]
 RNE, RNA, RTZ, SR = range(4)
 
 _CHUNK = 2048  # elements whose bases wait in the cache for the element pass; at least the largest block, 1024
-_LANES = 256  # columns converted together where blocks run across rows
+_LANES = 1024  # columns converted together where blocks run across rows: 64 such rows fit a 1 MB cache twice
 _MAGNITUDE, _FIELD, _SIGN, _NAN = u32(0x7FFFFFFF), u32(0x7F800000), u32(0x80000000), u32(0x7FC00000)
 _INDEX_FACTOR, _MIX_1, _MIX_2 = u32(0x85EBCA6B), u32(0x7FEB352D), u32(0x846CA68B)
+
+# Written out, because every other signature that numba met would cost another compilation.
+_i64, _Out, _Record = types.int64, types.uint32[::1], from_dtype(PLAN)
+_In = types.Array(types.uint32, 1, "C", readonly=True)
+_In3 = types.Array(types.uint32, 3, "C", readonly=True)
+_Plan = types.Array(_Record, 1, "C", readonly=True)
 
 
 @njit(inline="always")
@@ -71,7 +77,7 @@ def _signed(magnitude, pattern, p):
     return _bits(_float(_bits(magnitude) | u32(pattern & _SIGN)) + p.zero)
 
 
-@njit
+@njit(types.void(_In, _Out, _In, _In, _i64, _Record), cache=True)
 def _elements(x, out, bases, words, rounding, p):
     """Round every element, from the field of the lowest normal binade that its block gives it, its base."""
     if rounding == RNE:
@@ -164,7 +170,7 @@ def _wanted_exponent(largest, p):
     return np.int64(exponent - 1 + (1 if raised else 0) - p.emax)
 
 
-@njit
+@njit(types.void(_In, _Out, _In, _i64, _Record), cache=True)
 def _exactly(x, out, words, rounding, p):
     """One block, whatever it holds, in float64: every FP32 is exact there however it is scaled."""
     largest = _largest(x)
@@ -191,16 +197,7 @@ def _exactly(x, out, words, rounding, p):
             out[i] = _signed(np.float32(math.ldexp(value, shared - shift)), x[i], p)
 
 
-_Words = (types.uint32, types.uint32)  # key, kept
-_In = types.Array(types.uint32, 1, "C", readonly=True)
-_In3 = types.Array(types.uint32, 3, "C", readonly=True)
-_Plan = types.Array(from_dtype(PLAN), 1, "C", readonly=True)
-
-
-@njit(
-    [types.void(_In, types.uint32[::1], types.int64, types.int64, _Plan, types.int64, _In, types.uint32, types.uint32)],
-    cache=True,
-)
+@njit(types.void(_In, _Out, _i64, _i64, _Plan, _i64, _In, types.uint32, types.uint32), cache=True)
 def along_rows(x, out, length, block, plan, rounding, words, key, kept):
     """Blocks along rows of `length` elements, one row after the other in x (n) and out (n), which may be the same.
 
@@ -235,62 +232,66 @@ def along_rows(x, out, length, block, plan, rounding, words, key, kept):
 @njit
 def _columns_largest(x, o, rows, columns, largest):
     """Largest magnitudes of columns (start, stop) of x[o] over rows (start, stop)."""
-    largest[: columns[1] - columns[0]] = 0
-    for k in range(*rows):
+    first = x[o, rows[0], columns[0] : columns[1]]
+    for i in range(first.size):
+        largest[i] = first[i] & _MAGNITUDE
+    for k in range(rows[0] + 1, rows[1]):
         values = x[o, k, columns[0] : columns[1]]
         for i in range(values.size):
             largest[i] = max(largest[i], u32(values[i] & _MAGNITUDE))
 
 
-@njit(
-    [
-        types.void(
-            _In3, types.uint32[:, :, ::1], types.int64, _Plan, types.int64, _In3, types.uint32, types.uint32
-        )
-    ],
-    cache=True,
-)
+@njit
+def _column_exactly(x, out, o, rows, i, slot, rounding, p, words, key, kept):
+    """`_exactly` for rows (start, stop) of column i, by way of a copy; `slot` is the first of them."""
+    size = rows[1] - rows[0]
+    values, made, drawn = np.empty(size, np.uint32), np.empty(size, np.uint32), np.empty(size, np.uint32)
+    _draw(drawn, slot, u32(1), key, kept)
+    for k in range(size):
+        values[k] = x[o, rows[0] + k, i]
+        if words.size:
+            drawn[k] = words[o, rows[0] + k, i]
+    _exactly(values, made, drawn, rounding, p)
+    for k in range(size):
+        out[o, rows[0] + k, i] = made[k]
+
+
+@njit(types.void(_In3, types.uint32[:, :, ::1], _i64, _Plan, _i64, _In3, types.uint32, types.uint32), cache=True)
 def across_rows(x, out, block, plan, rounding, words, key, kept):
     """Blocks along the middle axis of x (outer, length, inner) and out; words as above, (outer, length, inner)."""
     p = plan[0]
     outer, length, inner = x.shape
     pair = np.int64(p.subblock) if p.shift else block
-    lanes = min(_LANES, inner)
-    fields, bases = np.empty(lanes, np.uint32), np.empty(lanes, np.uint32)
-    drawn = np.empty(lanes, np.uint32)
-    column, done, used = np.empty(block, np.uint32), np.empty(block, np.uint32), np.empty(block, np.uint32)
     slots = -(-length // block) * block
+    scratch = np.empty((3, min(_LANES, inner)), np.uint32)
     for o in range(outer):
         for start in range(0, length, block):
-            for left in range(0, inner, lanes):
-                stop, right = min(start + block, length), min(left + lanes, inner)
-                width = right - left
+            stop = min(start + block, length)
+            for left in range(0, inner, _LANES):
+                right = min(left + _LANES, inner)
+                fields, bases, drawn = (
+                    scratch[0, : right - left],
+                    scratch[1, : right - left],
+                    scratch[2, : right - left],
+                )
                 _columns_largest(x, o, (start, stop), (left, right), fields)
-                if not _fields(fields[:width], p):
+                if not _fields(fields, p):
                     for i in range(left, right):
-                        for k in range(start, stop):
-                            column[k - start] = x[o, k, i]
-                            if words.size:
-                                used[k - start] = words[o, k, i]
-                        if not words.size:
-                            _draw(used, u32((o * inner + i) * slots + start), u32(1), key, kept)
-                        _exactly(column[: stop - start], done, used, rounding, p)
-                        for k in range(start, stop):
-                            out[o, k, i] = done[k - start]
+                        slot = u32((o * inner + i) * slots + start)
+                        _column_exactly(x, out, o, (start, stop), i, slot, rounding, p, words, key, kept)
                     continue
                 for top in range(start, stop, pair):
                     bottom = min(top + pair, stop)
                     if p.shift:
                         _columns_largest(x, o, (top, bottom), (left, right), bases)
-                        for i in range(width):
+                        for i in range(bases.size):
                             bases[i] = _own_base(bases[i], fields[i], p)
                     else:
-                        for i in range(width):
+                        for i in range(bases.size):
                             bases[i] = fields[i] - p.range
                     for k in range(top, bottom):
-                        if rounding == SR and not words.size:
-                            _draw(drawn[:width], u32((o * inner + left) * slots + k), u32(slots), key, kept)
-                            _elements(x[o, k, left:right], out[o, k, left:right], bases, drawn, rounding, p)
-                        else:
-                            used_ = words[o, k, left:right] if words.size else drawn
-                            _elements(x[o, k, left:right], out[o, k, left:right], bases, used_, rounding, p)
+                        if rounding == SR and words.size:
+                            drawn[:] = words[o, k, left:right]
+                        elif rounding == SR:
+                            _draw(drawn, u32((o * inner + left) * slots + k), u32(slots), key, kept)
+                        _elements(x[o, k, left:right], out[o, k, left:right], bases, drawn, rounding, p)

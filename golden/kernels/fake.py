@@ -2,7 +2,8 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,15 +18,14 @@ from golden.words import counter_key, counter_words, top_bits
 
 __all__ = ["Draws", "fake_quantize"]
 
-_ROUNDINGS = {Rounding.RNE: 0, Rounding.RNA: 1, Rounding.RTZ: 2, Rounding.SR: 3}
-_NO_WORDS = np.empty(0, np.uint32)
+_NO_WORDS = {1: np.empty(0, np.uint32), 3: np.empty((0, 0, 0), np.uint32)}  # by dimensions
 
 
 @dataclass(frozen=True, slots=True)
 class Draws:
-    """Random words of one tensor at one step for SR, R = `bits` (1..32) uppermost bits of `golden.words.counter_words`.
+    """Random words for SR of one tensor at one step: the R = `bits` (1..32) uppermost bits of `counter_words`.
 
-    Made where they are used: the word of an element depends on its slot alone, not on the order of conversion.
+    A word depends on its element's slot alone (formats.md 0.2), so that they are made where they are used.
     """
 
     tensor: str
@@ -37,11 +37,11 @@ class Draws:
         if not 1 <= self.bits <= 32:
             raise ValueError(f"bits {self.bits}: 1..32")
 
-    def words(self, shape: tuple[int, ...], axis: int, fmt: BlockFormat) -> NDArray[np.unsignedinteger[Any]]:
+    def words(self, shape: tuple[int, ...], fmt: BlockFormat | str, axis: int = -1) -> NDArray[np.unsignedinteger[Any]]:
         """The words of R bits that a tensor of `shape` takes in blocks of `fmt` along `axis`, in its own shape."""
         axis = normalized_axis(shape, axis)
-        blocked = blocked_shape(shape, axis, fmt)
-        words = counter_words(self.tensor, self.step, int(np.prod(blocked)), self.seed)
+        blocked = blocked_shape(shape, axis, as_format(fmt))
+        words = counter_words(self.tensor, self.step, math.prod(blocked), self.seed)
         return from_blocked(top_bits(words, self.bits).reshape(blocked), shape, axis)
 
 
@@ -57,68 +57,86 @@ def fake_quantize(
     out: NDArray[np.float32] | None = None,
     compiled: bool | None = None,
 ) -> NDArray[np.float32]:
-    """`golden.quantize(x, fmt, ...).dequantize()`, to the bit, without the codes in between.
+    """`golden.quantize(x, fmt, ...).dequantize()` to the bit, without the codes in between.
 
-    Arguments as there; `random` may also be `Draws`. `out`, a C-contiguous float32 array of the shape of x, takes the
-    result; it may be x itself. `compiled` chooses the way: None takes the numba kernel where `kernels.available()` and
-    `kernels.covers(fmt, scale_rule)`, False the NumPy definition, True insists on the kernel. Both give the same bits.
+    Arguments as there; `random` may also be `Draws`. `out`, C-contiguous float32 of the shape of x, takes the result;
+    it may be x itself. `compiled` chooses the way: None takes the kernel where `kernels.available()` and it covers the
+    format and the rule (all but NVFP4 and `emulator`, and no words of more than 32 bits), True insists on it, False is
+    the NumPy definition. All give the same bits.
     """
-    fmt, rounding = as_format(fmt), Rounding(rounding)
-    covered = covers(fmt, scale_rule)
-    if compiled is None:
-        compiled = covered and available()
-    elif compiled and not covered:
-        raise ValueError(f"compiled: no kernel for {fmt.name} by scale_rule '{scale_rule}'")
-    if not compiled:
-        drawn, width = (
-            (random.words(np.shape(x), axis, fmt), random.bits) if isinstance(random, Draws) else (random, random_bits)
+    way = _way(fmt, rounding, scale_rule)
+    tensor = np.asarray(x)
+    if out is not None and not (out.dtype == np.float32 and out.shape == tensor.shape and out.flags.c_contiguous):
+        raise ValueError(f"out {out.dtype} {out.shape}: C-contiguous float32 {tensor.shape} wanted")
+    covered = way.plan is not None and not (isinstance(random, np.ndarray) and random.dtype.itemsize > 4)
+    if compiled and not (covered and available()):
+        raise ValueError(
+            f"compiled: no kernel for {way.fmt.name} by '{scale_rule}' with these words"
+            if available()
+            else "compiled: numba is missing: pip install numba"
         )
-        blocks = quantize(x, fmt, axis=axis, rounding=rounding, scale_rule=scale_rule, random=drawn, random_bits=width)
-        if out is None:
-            return blocks.dequantize()
-        out[...] = blocks.dequantize()
-        return out
-    return _compiled(np.asarray(x), fmt, axis, rounding, ScaleRule(scale_rule), random, random_bits, out)
+    if covered and compiled is not False and available():
+        return _compiled(tensor, axis, way, random, random_bits, out)
+    if isinstance(random, Draws):
+        random_bits, random = random.bits, random.words(tensor.shape, way.fmt, axis)
+    blocks = quantize(
+        tensor, way.fmt, axis=axis, rounding=rounding, scale_rule=scale_rule, random=random, random_bits=random_bits
+    )
+    if out is None:
+        return blocks.dequantize()
+    out[...] = blocks.dequantize()
+    return out
+
+
+class _Way(NamedTuple):
+    """What the arguments that repeat from call to call come to."""
+
+    fmt: BlockFormat
+    rounding: int  # in the kernels' order
+    plan: NDArray[np.void] | None  # None where no kernel covers them
+
+
+@cache
+def _way(fmt: BlockFormat | str, rounding: Rounding | str, scale_rule: ScaleRule | str) -> _Way:
+    fmt, order = as_format(fmt), (Rounding.RNE, Rounding.RNA, Rounding.RTZ, Rounding.SR)
+    facts = plan(fmt, ScaleRule(scale_rule)) if covers(fmt, scale_rule) else None
+    return _Way(fmt, order.index(Rounding(rounding)), facts)
 
 
 def _compiled(
     tensor: NDArray[Any],
-    fmt: BlockFormat,
     axis: int,
-    rounding: Rounding,
-    scale_rule: ScaleRule,
+    way: _Way,
     random: NDArray[np.unsignedinteger[Any]] | Draws | None,
     random_bits: int | None,
     out: NDArray[np.float32] | None,
 ) -> NDArray[np.float32]:
-    from golden.kernels import compiled as kernels
+    from golden.kernels import compiled  # late: it imports numba
 
-    if tensor.dtype.name not in DTYPES:
-        raise TypeError(f"x has dtype {tensor.dtype}: {', '.join(DTYPES)} wanted")
-    axis = normalized_axis(tensor.shape, axis)
-    if tensor.dtype != np.float32 or not tensor.flags.c_contiguous:
+    if tensor.dtype != np.float32:
+        if tensor.dtype.name not in DTYPES:
+            raise TypeError(f"x has dtype {tensor.dtype}: {', '.join(DTYPES)} wanted")
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            tensor = np.ascontiguousarray(tensor, np.float32)
+            tensor = tensor.astype(np.float32)
+    if not tensor.flags.c_contiguous:
+        tensor = np.ascontiguousarray(tensor)
+    axis = normalized_axis(tensor.shape, axis)
     if out is None:
         out = np.empty(tensor.shape, np.float32)
-    elif out.dtype != np.float32 or out.shape != tensor.shape or not out.flags.c_contiguous:
-        raise ValueError(f"out {out.dtype} {out.shape}: C-contiguous float32 {tensor.shape} wanted")
-    key, kept, words = 0, 0, _NO_WORDS
-    if rounding is Rounding.SR:
+
+    length = tensor.shape[axis]
+    inner = math.prod(tensor.shape[axis + 1 :])
+    shape = (tensor.size,) if inner == 1 else (tensor.size // (length * inner), length, inner)
+    words, key, kept = _NO_WORDS[len(shape)], 0, 0
+    if way.rounding == compiled.SR:
         if isinstance(random, Draws):
             key, kept = counter_key(random.tensor, random.step, random.seed), -1 << 32 - random.bits & 0xFFFFFFFF
         else:
-            given, width = random_words(random, random_bits, tensor.shape)
-            words = np.ascontiguousarray(given, np.uint32) << np.uint32(32 - width)
-    length = tensor.shape[axis]
-    outer = math.prod(tensor.shape[:axis])
-    inner = tensor.size // (outer * length)
-    shape = (tensor.size,) if inner == 1 else (outer, length, inner)
-    x, made = tensor.view(np.uint32).reshape(shape), out.view(np.uint32).reshape(shape)
-    drawn = words.reshape(shape) if words.size else words.reshape((0,) * len(shape))
-    facts, mode = plan(fmt, scale_rule), _ROUNDINGS[rounding]
+            given, bits = random_words(random, random_bits, tensor.shape)
+            words = np.left_shift(given, 32 - bits, dtype=np.uint32).reshape(shape)
+    values, made = np.ndarray(shape, np.uint32, tensor), np.ndarray(shape, np.uint32, out)
     if inner == 1:
-        kernels.along_rows(x, made, length, fmt.block, facts, mode, drawn, key, kept)
+        compiled.along_rows(values, made, length, way.fmt.block, way.plan, way.rounding, words, key, kept)
     else:
-        kernels.across_rows(x, made, fmt.block, facts, mode, drawn, key, kept)
+        compiled.across_rows(values, made, way.fmt.block, way.plan, way.rounding, words, key, kept)
     return out

@@ -47,8 +47,12 @@ _BIAS = 127
 
 
 def covers(fmt: BlockFormat, scale_rule: ScaleRule | str) -> bool:
-    """Whether the compiled kernels know the format and the rule: all but computed scales and `emulator`."""
-    return fmt.scale.encoding is not ScaleEncoding.FLOAT and scale_rule in tuple(ScaleRule)
+    """Whether the compiled kernels know the format and the rule: all but computed scales and `emulator`.
+
+    Elements of more than 6 exponent bits, which nothing dequantises, are not among them either.
+    """
+    computed = fmt.scale.encoding is ScaleEncoding.FLOAT
+    return not computed and fmt.element.exponent_bits <= 6 and scale_rule in tuple(ScaleRule)
 
 
 def _fraction_threshold(element: ElementFormat, rule: ScaleRule) -> int:
