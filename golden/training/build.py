@@ -1,6 +1,6 @@
 """From a configuration to the parts of a run: model, precision, optimiser, schedule, policy session."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import isqrt
 from typing import Any, Protocol
 
@@ -9,7 +9,8 @@ from golden.data.sets import DataSet
 from golden.nn.layer import Layer, Parameter
 from golden.nn.models import build
 from golden.nn.optimiser import SGD, AdamW, Optimiser
-from golden.nn.precision import Order
+from golden.nn.precision import Order, Precision
+from golden.nn.products import QuantisedProducts, quantise, wide_storage
 from golden.nn.schedule import Constant, Cosine, Schedule, Steps, WarmUp
 from golden.policies.base import Blocks, Policy, Role
 from golden.policies.registry import add_policy_options, policy_names, read_policy
@@ -20,7 +21,7 @@ from golden.training.tensors import Tensor
 from golden.training.usage import Parser
 
 __all__ = [
-    "PlainSession",
+    "FixedSession",
     "SessionLike",
     "build_model",
     "build_optimiser",
@@ -79,12 +80,19 @@ def build_model(config: RunConfig, data: DataSet) -> Layer:
 
 
 def build_optimiser(config: RunConfig, model: Layer, session: SessionLike) -> Optimiser:
-    """SGD or AdamW over the model's and the policy's parameters."""
+    """SGD or AdamW over the model's and the policy's parameters; weights are stored as their products keep them."""
+    storage = wide_storage(model)
     parameters = [*model.parameters(), *session.parameters()]
     if config.optimizer == "adamw":
-        return AdamW(parameters, weight_decay=config.weight_decay)
+        return AdamW(parameters, weight_decay=config.weight_decay, storage=storage)
     nesterov = config.nesterov == "on"
-    return SGD(parameters, momentum=config.momentum, nesterov=nesterov, weight_decay=config.weight_decay)
+    return SGD(
+        parameters,
+        momentum=config.momentum,
+        nesterov=nesterov,
+        weight_decay=config.weight_decay,
+        storage=storage,
+    )
 
 
 def build_schedule(config: RunConfig, steps_per_epoch: int) -> tuple[Schedule, frozenset[int]]:
@@ -103,11 +111,16 @@ def build_schedule(config: RunConfig, steps_per_epoch: int) -> tuple[Schedule, f
     return (WarmUp(schedule, warmup) if warmup else schedule), jumps
 
 
-class PlainSession:
-    """Nobody decides anything."""
+class FixedSession:
+    """One precision from the first step to the last: nobody decides anything."""
+
+    def __init__(self, products: Sequence[QuantisedProducts]) -> None:
+        self._products, self._step = products, 0
 
     def begin_step(self) -> None:
-        """Nothing."""
+        """Random words of this step."""
+        for products in self._products:
+            products.begin_step(self._step)
 
     def before_update(self, lr: float) -> None:
         """Nothing."""
@@ -116,7 +129,8 @@ class PlainSession:
         """Nothing."""
 
     def end_step(self, loss: float) -> None:
-        """Nothing."""
+        """One step further."""
+        self._step += 1
 
     def end_epoch(self, loss: float) -> None:
         """Nothing."""
@@ -129,11 +143,14 @@ class PlainSession:
         return []
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing."""
-        return {}
+        """The number of the next step."""
+        return {"step": self._step}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Nothing."""
+        """Go on; what is evaluated before the next step draws the words of the last one, as it did."""
+        self._step = int(state["step"])
+        for products in self._products:
+            products.begin_step(max(self._step - 1, 0))
 
     def report(self) -> dict[str, Any]:
         """Nothing."""
@@ -155,7 +172,7 @@ def build_session(config: RunConfig, model: Layer, example: Any, steps_per_epoch
     """Put the run's precision on the model's products, and a policy in charge of it if there is one."""
     precision = config.precision()
     if config.policy == "none":
-        return PlainSession()
+        return FixedSession([] if precision == Precision() else quantise(model, precision, seed=config.seed))
     return Session(
         _policy(config),
         model,

@@ -26,18 +26,22 @@ class Progress:
         self.total, self.label = total, label
         self._stream = sys.stderr if stream is None else stream
         self._start = time.monotonic()
-        self._before = self._done = done
+        self._before = self.done = done
         self._drawn = 0.0
 
     @property
     def left(self) -> float | None:
         """Seconds to go at the pace so far; None before anything is known."""
-        here = self._done - self._before
-        return (time.monotonic() - self._start) / here * (self.total - self._done) if here else None
+        here = self.done - self._before
+        return (time.monotonic() - self._start) / here * (self.total - self.done) if here else None
 
-    def step(self, text: str, units: int = 1) -> None:
-        """So much more is done; redraw on a terminal."""
-        self._done += units
+    def advance(self, units: int = 1) -> None:
+        """So much more is done."""
+        self.done += units
+
+    def step(self, text: str) -> None:
+        """One unit more is done; redraw on a terminal."""
+        self.advance()
         now = time.monotonic()
         if self._stream.isatty() and now - self._drawn > _QUIET_SECONDS:
             self._drawn = now
@@ -50,5 +54,5 @@ class Progress:
 
     def _text(self, text: str) -> str:
         left = self.left
-        ending = "" if left is None or self._done >= self.total else f"  left {clock(left)}"
+        ending = "" if left is None or self.done >= self.total else f"  left {clock(left)}"
         return f"{self.label}{text}{ending}"

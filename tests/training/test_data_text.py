@@ -99,9 +99,9 @@ def test_context_out_of_range(context):
         load("topics", context=context)
 
 
-PAIRS = [(f"der {a} mag den {b}", f"the {a} likes the {b} {'very ' * (n % 3)}much") for n, (a, b) in enumerate(
-    (a, b) for a in ("Hund", "Baum", "Esel", "Wal", "Aal", "Bach", "Wind", "Tag", "Hut", "Uhu") for b in ("Fisch", "Stein", "Turm", "Berg", "Ball", "Wald")
-)]  # fmt: skip
+WHO = ("Hund", "Baum", "Esel", "Wal", "Aal", "Bach", "Wind", "Tag", "Hut", "Uhu")
+WHOM = ("Fisch", "Stein", "Turm", "Berg", "Ball", "Wald")
+PAIRS = [(f"der {a} mag den {b}", f"the {a} likes the {b} {'very ' * (len(a) - 2)}much") for a in WHO for b in WHOM]
 
 
 def test_pairs_are_framed_and_padded():

@@ -1,0 +1,66 @@
+"""Studies of the HBFP papers as commands: `python -m golden.study {wasserstein,landscape,table1,tune} --help`."""
+
+import argparse
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from golden.training.threads import pin
+from golden.training.usage import Parser
+
+pin()  # before NumPy is loaded
+
+from golden import study_landscape, study_table1, study_tune, study_wasserstein  # noqa: E402
+from golden.data import DataError  # noqa: E402
+from golden.data.registry import DEFAULT_FOLDER  # noqa: E402
+from golden.training.config import ConfigError  # noqa: E402
+from golden.training.run import Interrupted  # noqa: E402
+
+__all__ = ["main"]
+
+_STUDIES = {
+    "wasserstein": study_wasserstein,
+    "landscape": study_landscape,
+    "table1": study_table1,
+    "tune": study_tune,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one study; exit status 0 done, 2 usage or configuration, 130 interrupted (start again to go on)."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = Parser(prog="python -m golden.study", description="Studies of the HBFP papers on small models and sets.")
+    parser.add_argument("-v", "--verbose", action="store_true", help="show the traceback of an error")
+    commands = parser.add_subparsers(
+        parser_class=Parser, dest="study", required=True, metavar="{" + ",".join(_STUDIES) + "}"
+    )
+    for name, study in _STUDIES.items():
+        lines = (study.__doc__ or "").splitlines()
+        command = commands.add_parser(
+            name,
+            help=lines[0].rstrip("."),
+            description=study.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.add_argument(
+            "--data-dir", type=Path, default=DEFAULT_FOLDER, help="where sets are; default: %(default)s"
+        )
+        study.add_arguments(command)
+    args = parser.parse_args(words)
+    args.line = " ".join(["python -m golden.study", *words])
+    try:
+        print(_STUDIES[args.study].run(args))
+    except (ConfigError, DataError, OSError) as error:
+        if args.verbose:
+            traceback.print_exc()
+        print(f"python -m golden.study {args.study}: {error}", file=sys.stderr)
+        return 2
+    except (Interrupted, KeyboardInterrupt):
+        print(f"python -m golden.study {args.study}: interrupted; the same command goes on", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
