@@ -45,6 +45,7 @@ class CheckRecord:
     top: str
     config: dict[str, Any]
     verilog_sha256: str
+    unit_sha256: str  # of what the manifest describes
     seed: int
     initial_seeds: list[int]
     stall: float
@@ -95,7 +96,16 @@ def check(
     seeds = [seed % (2**31 - 1 - INSTANCES) + 1 + k for k in range(INSTANCES)]
     digest = hashlib.sha256(verilog.encode()).hexdigest()
     record = CheckRecord(
-        "narrowgauge-bulk-1", command, model.top, manifest.config, digest, seed, seeds, STALL, _versions()
+        "narrowgauge-bulk-1",
+        command,
+        model.top,
+        manifest.config,
+        digest,
+        manifest.sha256,
+        seed,
+        seeds,
+        STALL,
+        _versions(),
     )
     record.build_seconds = round(model.seconds, 3)
     units = [Bulk(model, initial_seed=s) for s in seeds]

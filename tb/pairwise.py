@@ -1,7 +1,8 @@
-"""`python -m tb.pairwise`: both converters over a pairwise array of source, format, rounding, scale rule and shape.
+"""`python -m tb.pairwise`: the converters over pairwise arrays of formats, rounding, scale rule and shape.
 
-Every format in its default mode, and every two values of different options together in at least one unit; each unit
-is compared with the golden model on corners and random values under three regimes of stalls (`tb.bulk_check`).
+Every format in its default mode, every listed pair of formats from block to block, and every two values of different
+options together in at least one unit; each unit is compared with the golden model on corners and random values under
+three regimes of stalls (`tb.bulk_check`).
 `--write` brings docs/formats-verified.md and hdl/verified.json up to date: what is outside them is unverified.
 """
 
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from golden.catalog import get_format
-from golden.formats import Rounding, ScaleRule
+from golden.formats import Rounding, ScaleRule, conversion_loss
 from hdl.config import UnitConfig
 from hdl.layouts import FLOATS
 from hdl.registry import make_config
@@ -28,7 +29,7 @@ from tb.manifest import Manifest
 from tb.regression import emitted
 from tb.report import provenance, write_json
 
-__all__ = ["DEQUANTIZE", "PAIRWISE_FORMATS", "QUANTIZE", "configuration", "main", "rows"]
+__all__ = ["ARRAYS", "CONVERT", "DEQUANTIZE", "PAIRWISE_FORMATS", "QUANTIZE", "configuration", "main", "rows"]
 
 PAIRWISE_FORMATS = ("bfp4x64", "bfp8x64", *FORMATS)
 
@@ -47,21 +48,42 @@ DEQUANTIZE: dict[str, Sequence[str]] = {
     "transfer": ("block", "lanes"),
     "pipeline": ("1", "0", "3"),
 }
-_UNITS = {"quantize": QUANTIZE, "dequantize": DEQUANTIZE}
+# From block to block: within the families and between them, to fewer bits and to more.
+CONVERT: dict[str, Sequence[str]] = {
+    "formats": (
+        "mx6 to mx9", "mx4 to mx9", "mx9 to mx6", "mx9 to mx4", "mx6 to mx4", "mx9 to msfp16", "msfp12 to mx6",
+        "msfp16 to msfp12", "bfp4x64 to bfp8x64", "bfp8x64 to bfp4x64", "mxfp4 to mxfp8_e4m3", "mxfp8_e4m3 to mxfp4",
+        "mxfp8_e5m2 to mxfp8_e4m3", "mxfp6_e2m3 to mxint8", "mxint8 to mxfp6_e3m2", "bm_e4m3x48 to bm_e2m1x48",
+        "mx_m3_k8_4_d6_2 to mxfp4x8",
+    ),
+    "rounding": ("rne", "rna", "rtz"),
+    "scale_rule": tuple(ScaleRule),
+    "pipeline": ("1", "0", "4"),
+}  # fmt: skip
+ARRAYS = {"quantize": QUANTIZE, "dequantize": DEQUANTIZE, "convert": CONVERT}
 
 
 def rows(unit: str) -> list[Row]:
     """The array of a direction; the first rows are the defaults of every format."""
-    factors = _UNITS[unit]
+    factors = ARRAYS[unit]
     default = {name: str(values[0]) for name, values in factors.items()}
-    return covering_array(factors, [default | {"format": name} for name in PAIRWISE_FORMATS])
+    first = next(iter(factors))
+    return covering_array(factors, [default | {first: name} for name in factors[first]])
 
 
 def configuration(unit: str, row: Row) -> UnitConfig:
-    """The unit of a row. In lanes, a block takes a few transfers and pairs stay together."""
+    """The unit of a row. In lanes, a block takes a few transfers and pairs stay together.
+
+    From block to block, what is exact is converted in that mode unless the rounding is another.
+    """
     options: dict[str, Any] = {"unit": unit, **row}
     options["pipeline"] = int(options["pipeline"])
-    if options.pop("transfer") == "lanes":
+    if "formats" in options:
+        options["format"], options["to"] = options.pop("formats").split(" to ")
+        formats = get_format(options["format"]), get_format(options["to"])
+        loss = conversion_loss(*formats, ScaleRule(options["scale_rule"]))
+        options["inexact"] = "round" if loss or options["rounding"] != "rne" else "refuse"
+    if options.pop("transfer", "block") == "lanes":
         fmt = get_format(row["format"])
         options["lanes"] = max(fmt.block // 4, fmt.subblock)
     if options.get("rounding") == "sr inside":
@@ -70,8 +92,8 @@ def configuration(unit: str, row: Row) -> UnitConfig:
 
 
 def units() -> list[UnitConfig]:
-    """The units of both arrays, in order, each once."""
-    made = [configuration(unit, row) for unit in _UNITS for row in rows(unit)]
+    """The units of all arrays, in order, each once."""
+    made = [configuration(unit, row) for unit in ARRAYS for row in rows(unit)]
     return list(dict.fromkeys(made))
 
 
@@ -96,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m tb.pairwise", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False
     )
     parser.add_argument("--list", action="store_true", help="list the units and stop")
-    parser.add_argument("--unit", choices=list(_UNITS), help="only this direction")
+    parser.add_argument("--unit", choices=list(ARRAYS), help="only this direction")
     parser.add_argument("--format", choices=PAIRWISE_FORMATS, metavar="NAME", help="only this format")
     parser.add_argument("--vectors", type=int, default=8000, metavar="N", help="transfers into a unit (default 8000)")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="of all random data (default 1)")

@@ -46,6 +46,7 @@ class Outcome:
 
     name: str
     config: dict[str, Any]
+    unit_sha256: str
     vectors: int
     testpoints: dict[str, int | str]
     cycles: int
@@ -136,6 +137,7 @@ def run_unit(
     return Outcome(
         name=unit.top,
         config=dict(unit.config),
+        unit_sha256=unit.sha256,
         vectors=vectors,
         testpoints=testpoints,
         cycles=cycles,

@@ -11,7 +11,15 @@ from tb.batches import Batch, Config
 from tb.operands import Rng, choice
 from tb.testpoints import Need, Point, complete
 
-__all__ = ["SHIFTER_POINTS", "ShifterView", "all_inputs", "shifter_batch", "shifter_corners", "shifter_model"]
+__all__ = [
+    "SHIFTER_POINTS",
+    "ShifterView",
+    "all_inputs",
+    "input_count",
+    "shifter_batch",
+    "shifter_corners",
+    "shifter_model",
+]
 
 Columns = dict[str, NDArray[Any]]
 
@@ -74,6 +82,12 @@ def shifter_batch(config: Config, count: int, rng: Rng) -> Columns:
 def shifter_corners(config: Config, rng: Rng) -> Columns:
     """Enough of the random patterns to meet one another under every sum of microexponents."""
     return shifter_batch(config, 600 << len(_Facts(config).shared), rng)
+
+
+def input_count(config: Config) -> int:
+    """How many different transfers there are."""
+    facts = _Facts(config)
+    return 1 << facts.group * facts.bits + sum(facts.shared.values())
 
 
 def all_inputs(config: Config, start: int, stop: int) -> Columns:

@@ -14,6 +14,7 @@ from hdl.config import UnitConfig
 from hdl.registry import make_config
 from tb.configurations import FORMATS
 from tb.operands import choice, exponents
+from tb.shifter import all_inputs, input_count
 from tb.stimulus import corner_batch, random_batch
 from tb.stimulus_gecko import long_tensor
 
@@ -165,6 +166,18 @@ def _exponent_pairs() -> Job:
     )
 
 
+def _all_groups(name: str) -> Job:
+    """Every pair of products under every pair of microexponents."""
+    config = make_config("microexponent_shifter", format=name)
+    total = input_count(config.to_dict())
+    size = min(total, 1 << 16)
+
+    def batch(number: int, seed: int) -> Batch:
+        return all_inputs(config.to_dict(), number * size, (number + 1) * size)
+
+    return Job(f"shifter-{name}-all", f"every input, {config.name}", config, total // size, total, batch)
+
+
 JOBS = (
     _random("dot", unit="dot"),
     _random("dot-fixed", unit="dot", result="fixed"),
@@ -196,5 +209,21 @@ FORMAT_JOBS = (
     *(_random(f"dot-{name}", unit="dot", format=name) for name in FORMATS),
     *(_random(f"dot-{a}-{b}", unit="dot", format=a, format_b=b) for a, b in _PAIRS),
     *(_random(f"dot-{name}-f25", unit="dot", format=name, mode="f25") for name in ("mx9", "mx6", "mx4")),
+    *(_random(f"{unit}-{name}", unit=unit, format=name) for unit in ("quantize", "dequantize") for name in FORMATS),
+    _random("dot-nvfp4", unit="dot", format="nvfp4"),
+    _random("dot-nvfp4-fp32", unit="dot", format="nvfp4", accumulate="fp32"),
+    _random("dot-mx9-nvfp4-fused", unit="dot", format="mx9", format_b="nvfp4", accumulate="fused"),
+    _random("shifter-mx9", unit="microexponent_shifter", format="mx9"),
+    _all_groups("mx6"),
+    _all_groups("mx4"),
+    *(
+        _random(f"convert-{a}-{b}", unit="convert", format=a, to=b, inexact=inexact)
+        for a, b, inexact in (
+            ("mx6", "mx9", "refuse"),
+            ("mx9", "mx6", "round"),
+            ("mxfp4", "mxfp8_e4m3", "refuse"),
+            ("mxfp8_e4m3", "mxfp4", "round"),
+        )
+    ),
 )
 SETS = {"foundation": JOBS, "formats": FORMAT_JOBS}

@@ -37,6 +37,7 @@ class JobRecord:
     name: str
     unit: str
     config: dict[str, Any]
+    unit_sha256: str
     seed: int
     vectors: int = 0
     cycles: int = 0
@@ -59,7 +60,9 @@ def run_job(job: Job, seed: int, threads: int, say: Callable[[str], None] = lamb
     verilog, data = emitted(job.config)
     manifest = Manifest.from_dict(data)
     model = build_bulk(verilog, manifest)
-    record = JobRecord(job.name, manifest.top, dict(manifest.config), seed, build_seconds=model.seconds)
+    record = JobRecord(
+        job.name, manifest.top, dict(manifest.config), manifest.sha256, seed, build_seconds=model.seconds
+    )
     local = threading.local()
     units: list[Bulk] = []
 
