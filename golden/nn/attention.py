@@ -5,22 +5,18 @@ from numpy.typing import NDArray
 
 from golden.nn.layer import NO_GRADIENT, Array, Layer
 from golden.nn.linear import Linear
-from golden.nn.plain import PlainProducts, Products
+from golden.nn.matmul_layer import MatmulLayer
 
 __all__ = ["AttentionCore", "MultiHeadAttention"]
 
 Mask = NDArray[np.bool_]
 
 
-class AttentionCore(Layer):
+class AttentionCore(MatmulLayer):
     """softmax(q k^T / sqrt(d) + mask) v per head: two products forward, four backward (`plain.BATCHED_ROLES`).
 
     A query that may see no key at all gets zeros.
     """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.products: Products = PlainProducts()
 
     def attend(self, q: Array, k: Array, v: Array, mask: Mask | None, *, training: bool) -> Array:
         """q (B, heads, T, d), k and v (B, heads, S, d), mask broadcast to (B, heads, T, S), True: may see -> as q."""

@@ -3,13 +3,13 @@
 import numpy as np
 
 from golden.nn.channels import channel_sums, long_rows, repeated
-from golden.nn.layer import NO_GRADIENT, Array, Layer, Parameter
-from golden.nn.plain import PlainProducts, Products
+from golden.nn.layer import NO_GRADIENT, Array, Parameter
+from golden.nn.matmul_layer import MatmulLayer
 
 __all__ = ["Conv2d", "DepthwiseConv2d"]
 
 
-class Conv2d(Layer):
+class Conv2d(MatmulLayer):
     """(N, H, W, inputs) -> (N, H', W', outputs), H' = (H + 2 padding - kernel) // stride + 1, zeros as padding.
 
     weight (kernel, kernel, inputs, outputs), normal with deviation sqrt(2 / (kernel^2 inputs)) (He et al. 2015);
@@ -34,7 +34,6 @@ class Conv2d(Layer):
         self.weight = Parameter(weight.astype(np.float32), quantised=True)
         self.bias = Parameter(np.zeros(outputs, np.float32), decay=False) if bias else None
         self.stride, self.padding = stride, padding
-        self.products: Products = PlainProducts()
         self.input_gradient = input_gradient
 
     def forward(self, x: Array, *, training: bool) -> Array:
@@ -59,7 +58,7 @@ class Conv2d(Layer):
         return self.stash.backward(self.products.conv_data(g, w, self.stride, self.padding, x.shape))
 
 
-class DepthwiseConv2d(Layer):
+class DepthwiseConv2d(MatmulLayer):
     """(N, H, W, channels) -> (N, H', W', channels): each channel its own kernel, weight (kernel, kernel, channels)."""
 
     def __init__(
@@ -69,7 +68,6 @@ class DepthwiseConv2d(Layer):
         weight = rng.standard_normal((kernel, kernel, channels)) * (2**0.5 / kernel)
         self.weight = Parameter(weight.astype(np.float32), quantised=True)
         self.stride, self.padding = stride, padding
-        self.products: Products = PlainProducts()
 
     def forward(self, x: Array, *, training: bool) -> Array:
         """(N, H, W, channels) -> (N, H', W', channels)."""

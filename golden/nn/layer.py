@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+
+if TYPE_CHECKING:
+    from golden.nn.matmul_layer import MatmulLayer
 
 __all__ = ["NO_GRADIENT", "Array", "Layer", "Parameter", "Stash"]
 
@@ -91,9 +94,11 @@ class Layer:
         """All parameters, in the order of `layers`."""
         return [parameter for layer in self.layers() for parameter in layer.own_parameters().values()]
 
-    def matmul_layers(self) -> list["Layer"]:
-        """The layers whose dot products can be quantised: those that have `products`, in order of execution."""
-        return [layer for layer in self.layers() if hasattr(layer, "products")]
+    def matmul_layers(self) -> "list[MatmulLayer]":
+        """The layers that have `products`, which can be quantised, in order of execution."""
+        from golden.nn.matmul_layer import MatmulLayer  # it is a Layer itself
+
+        return [layer for layer in self.layers() if isinstance(layer, MatmulLayer)]
 
     def rename(self, name: str = "") -> None:
         """Give this layer and all below it dotted names: `block1.conv`, its parameter `block1.conv.weight`."""

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from golden.nn.layer import NO_GRADIENT, Array, Layer, Parameter
-from golden.nn.plain import PlainProducts, Products
+from golden.nn.layer import NO_GRADIENT, Array, Parameter
+from golden.nn.matmul_layer import MatmulLayer
 
 __all__ = ["Linear"]
 
 
-class Linear(Layer):
+class Linear(MatmulLayer):
     """(..., inputs) -> (..., outputs). weight (inputs, outputs), normal with deviation `gain` / sqrt(inputs); bias 0.
 
     `gain` sqrt(2) suits a ReLU behind it (He et al. 2015), 1 a linear output. With `input_gradient` False (first layer
@@ -29,7 +29,6 @@ class Linear(Layer):
         weight = rng.standard_normal((inputs, outputs)) * (gain / inputs**0.5)
         self.weight = Parameter(weight.astype(np.float32), quantised=True)
         self.bias = Parameter(np.zeros(outputs, np.float32), decay=False) if bias else None
-        self.products: Products = PlainProducts()
         self.input_gradient = input_gradient
 
     def forward(self, x: Array, *, training: bool) -> Array:
