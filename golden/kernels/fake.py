@@ -133,7 +133,7 @@ def _compiled(
             key, kept = counter_key(random.tensor, random.step, random.seed), -1 << 32 - random.bits & 0xFFFFFFFF
         else:
             given, bits = random_words(random, random_bits, tensor.shape)
-            words = np.left_shift(given, 32 - bits, dtype=np.uint32).reshape(shape)
+            words = np.left_shift(given, 32 - bits, dtype=np.uint32, order="C").reshape(shape)
     values, made = np.ndarray(shape, np.uint32, tensor), np.ndarray(shape, np.uint32, out)
     if inner == 1:
         compiled.along_rows(values, made, length, way.fmt.block, way.plan, way.rounding, words, key, kept)
