@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Module, Mux, Signal, Value
 
 __all__ = ["shift_left_filled"]
 
@@ -28,7 +28,7 @@ def shift_left_filled(
             elif k < step:  # between the number's two places
                 m.d.comb += bit.eq(filled_below | filled_above)
             elif k < len(current):
-                m.d.comb += bit.eq(moves & current[k - step] | ~moves & current[k])
+                m.d.comb += bit.eq(Mux(moves, current[k - step], current[k]))
             else:
                 m.d.comb += bit.eq(moves & current[k - step] | filled_above)
             moved.append(bit)

@@ -14,7 +14,7 @@ from hdl.arith.compress import carry_save, ripple
 from hdl.arith.heap import Bit, Heap
 from hdl.arith.prefix import prefix_add
 from hdl.arith.products import baugh_wooley, booth, magnitudes, signed_by_magnitude
-from hdl.units.core_operands import Operand, decode_block, shift_amounts
+from hdl.units.core_operands import Amount, Operand, decode_block, shift_amounts
 
 __all__ = ["BOOTH_BITS", "fused_sum"]
 
@@ -37,7 +37,7 @@ def fused_sum(
     amounts = shift_amounts(m, lanes.adders, formats, a, b)
     pairs = zip(decode_block(m, a, formats[0], name="a"), decode_block(m, b, formats[1], name="b"), strict=True)
     for number, (x, y) in enumerate(pairs):
-        lanes.add(number, x, y, amounts(number, x, y), x.exponent_offset + y.exponent_offset)
+        lanes.add(number, x, y, amounts(number, x, y))
     return lanes.total()
 
 
@@ -57,20 +57,23 @@ class _Lanes:
         self._missing = 0  # what one negative product lacks
         self._negated = False
 
-    def add(self, number: int, x: Operand, y: Operand, amount: list[Value], offset: int) -> None:
-        """One product, times 2^(amount - offset) where there is an amount."""
+    def add(self, number: int, x: Operand, y: Operand, amount: Amount | None) -> None:
+        """One product, moved left by what `amount` exceeds its least."""
         if x.sign is not None and y.sign is not None:
             sign = Signal(name=f"negative_{number}")
             self._m.d.comb += sign.eq(x.sign ^ y.sign)
             self._negative.append(sign)
-            (self._add_shifted if amount else self._add_magnitude)(number, x, y, sign, amount, offset)
+            if amount is None:
+                self._add_magnitude(x, y, sign)
+            else:
+                self._add_shifted(number, x, y, sign, amount)
         elif x.sign is None and y.sign is None:
             self._add_twos(number, x.digits, y.digits)
         else:
             signed, other = (x, y) if x.sign is None else (y, x)
-            self._add_mixed(number, signed.digits, other, amount, offset)
+            self._add_mixed(number, signed.digits, other, amount)
 
-    def _add_magnitude(self, number: int, x: Operand, y: Operand, sign: Value, *_: object) -> None:
+    def _add_magnitude(self, x: Operand, y: Operand, sign: Value) -> None:
         """Partial products, thinned by full adders as far as they go: each of them saves an exclusive-or."""
         lane = Heap(len(x.digits) + len(y.digits))
         magnitudes(lane, x.digits, y.digits)
@@ -86,18 +89,13 @@ class _Lanes:
             for bit in column:
                 self._heap.add(~(bit.value ^ sign), k, bit.arrival + 1)
 
-    def _add_shifted(
-        self, number: int, x: Operand, y: Operand, sign: Value, amount: list[Value], offset: int
-    ) -> None:
+    def _add_shifted(self, number: int, x: Operand, y: Operand, sign: Value, amount: Amount) -> None:
         """The whole magnitude, inverted with the sign, and shifted between fills of the sign."""
         product = Heap(len(x.digits) + len(y.digits))
         magnitudes(product, x.digits, y.digits)
         product.constant -= 1  # -p - 1 is p inverted
-        word = [~(bit.value ^ sign) for bit in ripple(product, self._lane_adders)]
-        width = len(word) + _largest(amount)
-        shifted = shift_left_filled(
-            self._m, word, amount, below=sign, above=sign, width=width, name=f"shifted_{number}"
-        )[offset:]
+        inverted = [bit.value for bit in ripple(product, self._lane_adders)]
+        shifted = self._shift(number, [~(bit ^ sign) for bit in inverted], amount, below=sign, above=sign)
         self._missing = (1 << len(shifted)) - 1
         self._heap.add_word([Bit(bit, 20) for bit in shifted])
 
@@ -108,10 +106,10 @@ class _Lanes:
             self._negated = True
             baugh_wooley(self._heap, x, y)
 
-    def _add_mixed(self, number: int, x: list[Value], y: Operand, amount: list[Value], offset: int) -> None:
+    def _add_mixed(self, number: int, x: list[Value], y: Operand, amount: Amount | None) -> None:
         """Two's complement by sign and magnitude; shifted, its top bit is the one that counts negative."""
         assert y.sign is not None
-        if not amount:
+        if amount is None:
             self._negated = True
             signed_by_magnitude(self._heap, x, y.digits, y.sign)
             return
@@ -119,12 +117,15 @@ class _Lanes:
         signed_by_magnitude(product, x, y.digits, y.sign)
         product.constant -= 1
         word = [~bit.value for bit in ripple(product, self._lane_adders)]
-        width = len(word) + _largest(amount)
-        *shifted, top = shift_left_filled(
-            self._m, word, amount, below=Const(0, 1), above=word[-1], width=width, name=f"shifted_{number}"
-        )[offset:]
+        *shifted, top = self._shift(number, word, amount, below=Const(0, 1), above=word[-1])
         self._heap.add_word([Bit(bit, 20) for bit in shifted])
         self._heap.subtract(top, len(shifted), 20)
+
+    def _shift(self, number: int, word: list[Value], amount: Amount, *, below: Value, above: Value) -> list[Value]:
+        """The word within the places that it can move to."""
+        width, name = len(word) + amount.most, f"shifted_{number}"
+        moved = shift_left_filled(self._m, word, amount.bits, below=below, above=above, width=width, name=name)
+        return moved[amount.least :]
 
     def total(self) -> Value:
         """Everything added up."""
@@ -147,6 +148,3 @@ class _Lanes:
         columns = carry_save(heap, self.adders)
         return [[column[k] if k < len(column) else Bit(Const(0, 1)) for column in columns] for k in range(2)]
 
-
-def _largest(amount: list[Value]) -> int:
-    return (1 << len(amount)) - 1

@@ -12,21 +12,28 @@ from hdl.arith.compress import ripple
 from hdl.arith.heap import Heap
 from hdl.layouts import elements
 
-__all__ = ["Operand", "decode_block", "shift_amounts"]
+__all__ = ["Amount", "Operand", "decode_block", "shift_amounts"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operand:
-    """(-1)^sign * digits * 2^(exponent - offset), bits lowest first; without a sign, digits are two's complement."""
+    """(-1)^sign * digits * 2^(exponent - 1), bits lowest first; without a sign, digits are two's complement.
+
+    An exponent is at least 1: a stored 0 means the same power of two as 1, without the hidden digit.
+    """
 
     sign: Value | None
     digits: list[Value]
     exponent: list[Value]
 
-    @property
-    def exponent_offset(self) -> int:
-        """Exponent fields start at one: zero means the same power of two, without the hidden digit."""
-        return 1 if self.exponent else 0
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """By how much a product moves left: its bits, and the smallest and largest value that they take."""
+
+    bits: list[Value]
+    least: int
+    most: int
 
 
 def decode_block(m: Module, block: data.View, fmt: BlockFormat, *, name: str) -> list[Operand]:
@@ -51,39 +58,40 @@ def _decode(m: Module, element: data.View, fmt: BlockFormat, *, name: str) -> Op
 
 def shift_amounts(
     m: Module, adders: Adders, formats: tuple[BlockFormat, BlockFormat], a: data.View, b: data.View
-) -> Callable[[int, Operand, Operand], list[Value]]:
-    """A function of lane number and operands: by how much their product moves left, exponent offsets included.
+) -> Callable[[int, Operand, Operand], Amount | None]:
+    """A function of lane number and operands: how far their product moves, None where nothing moves it.
 
-    A microexponent t moves its elements by what it leaves of the largest, which is t inverted.
+    A microexponent t moves its elements by what it leaves of the largest, which is t inverted. Lanes that share
+    microexponents, and have no exponents of their own, share the amount.
     """
     shared = [
-        (fmt.subblock, [~t for t in block.microexponent])
+        (fmt.subblock, [[~bit for bit in t] for t in block.microexponent])
         for fmt, block in zip(formats, (a, b), strict=True)
         if fmt.microexponents
     ]
-    groups: dict[int, list[Value]] = {}
+    groups: dict[int, Amount] = {}
 
-    def amount(number: int, x: Operand, y: Operand) -> list[Value]:
-        words = [operand.exponent for operand in (x, y) if operand.exponent]
-        for size, moves in shared:
-            words.append(list(moves[number // size]))
-        if words and (x.exponent or y.exponent):
-            return _sum(adders, words)
+    def amount(number: int, x: Operand, y: Operand) -> Amount | None:
+        own = [operand.exponent for operand in (x, y) if operand.exponent]
+        words = own + [moves[number // size] for size, moves in shared]
+        if own:
+            return _sum(adders, words, least=len(own))
         if not shared:
-            return []
+            return None
         group = number // shared[0][0]
         if group not in groups:
-            groups[group] = _sum(adders, words)
+            groups[group] = _sum(adders, words, least=0)
         return groups[group]
 
     return amount
 
 
-def _sum(adders: Adders, words: list[list[Value]]) -> list[Value]:
+def _sum(adders: Adders, words: list[list[Value]], least: int) -> Amount:
+    most = sum((1 << len(word)) - 1 for word in words)
     if len(words) == 1:
-        return words[0]
-    heap = Heap(sum((1 << len(word)) - 1 for word in words).bit_length())
+        return Amount(words[0], least, most)
+    heap = Heap(most.bit_length())
     for word in words:
         for k, bit in enumerate(word):
             heap.add(bit, k)
-    return [bit.value for bit in ripple(heap, adders)]
+    return Amount([bit.value for bit in ripple(heap, adders)], least, most)
