@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import platform
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,16 @@ _PACKAGE = Path(__file__).parent.parent
 
 def provenance(command: str, seed: int | None) -> dict[str, Any]:
     """Command, versions, seed and the hash of every source file of the golden model, folders included."""
+    versions = {"python": platform.python_version(), "numpy": np.__version__}
+    return {"command": command, "versions": versions, "seed": seed, "source_sha256": _source_sha256()}
+
+
+@cache
+def _source_sha256() -> str:
     source = hashlib.sha256()
     for path in sorted(_PACKAGE.rglob("*.py")):
         source.update(path.read_bytes())
-    versions = {"python": platform.python_version(), "numpy": np.__version__}
-    return {"command": command, "versions": versions, "seed": seed, "source_sha256": source.hexdigest()}
+    return source.hexdigest()
 
 
 def _finite(value: Any) -> Any:
