@@ -235,6 +235,13 @@ class Policy:
     def reset(self, parameters: Sequence[Array]) -> None:
         """After each step of the optimiser: may move weights back, in place."""
 
+    def attach(self, model: Any, batch: Any) -> None:
+        """May put layers of its own into a model of `golden.nn`; `batch` is one batch of inputs."""
+
+    def layer_cost(self, layer: str) -> float | None:
+        """Cost of the layer's multiplications, FP32's being 1; None: as its formats say."""
+        return None
+
     @property
     def stored_share(self) -> float:
         """Part of the weights that is stored at all."""

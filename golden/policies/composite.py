@@ -70,6 +70,14 @@ class Composite(Policy):
         for part in self.parts:
             part.reset(parameters)
 
+    def attach(self, model: Any, batch: Any) -> None:
+        for part in self.parts:
+            part.attach(model, batch)
+
+    def layer_cost(self, layer: str) -> float | None:
+        costs = [part.layer_cost(layer) for part in self.parts]
+        return next((cost for cost in costs if cost is not None), None)
+
     @property
     def stored_share(self) -> float:
         return prod(part.stored_share for part in self.parts)

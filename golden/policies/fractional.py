@@ -54,6 +54,10 @@ class Fractional(Policy):
         """Bits of the gradient of the output."""
         raise NotImplementedError
 
+    def weight_bits_of(self, layer: str) -> int:
+        """Bits of the weight; those of the activation unless said otherwise."""
+        return self.forward_bits(layer)
+
     def untouched(self, layer: str) -> bool:
         """Whether the layer stays FP32."""
         return self.keeps_last and layer == self.network.layers[-1]
@@ -71,7 +75,7 @@ class Fractional(Policy):
         if self.untouched(layer) or self.hyper.mapping != "affine":
             return x
         if role is Role.WEIGHT:
-            return quantize_weight(x, self.forward_bits(layer))
+            return quantize_weight(x, self.weight_bits_of(layer))
         if role is Role.GRADIENT:
             words = counter_words(f"{layer}/{role}", self.step, x.size, self.network.seed)
             return quantize_gradient(x, self.gradient_bits(layer), words)

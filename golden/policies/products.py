@@ -49,6 +49,14 @@ class PolicyProducts:
     def _inner(self) -> Any:
         return self.arithmetic.products(self.formats())
 
+    def operands(self) -> tuple[dict[Role, Array], dict[Role, Array]]:
+        """What the latest forward pass left for backward; see `set_operands`."""
+        return dict(self.kept), dict(self._given)
+
+    def set_operands(self, operands: tuple[dict[Role, Array], dict[Role, Array]]) -> None:
+        """Go back to an earlier forward pass."""
+        self.kept, self._given = dict(operands[0]), dict(operands[1])
+
     def store(self, weights: Array) -> Array:
         """Weights as they are kept between steps."""
         return self.arithmetic.store(self.formats(), weights)

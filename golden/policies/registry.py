@@ -11,6 +11,7 @@ from golden.policies.bitwave import BitChop, BitWave
 from golden.policies.boosters import Boosters
 from golden.policies.composite import Composite
 from golden.policies.cpt import CPT
+from golden.policies.dfq import DFQ, FracTrain
 from golden.policies.dropback import DropBack
 from golden.policies.fast import Fast
 from golden.policies.fixed import FLOATS, Fixed, fixed
@@ -33,6 +34,8 @@ POLICIES: dict[str, type[Policy]] = {
         Boosters,
         Static,
         PFQ,
+        DFQ,
+        FracTrain,
         CPT,
         Fast,
         Flexpoint,

@@ -56,9 +56,10 @@ class Session:
         self.extra_loss = 0.0
         self._sample_every = sample_every or steps_per_epoch
         self._phase = Phase()
-        self._parameters = model.parameters()
         self._products: dict[str, PolicyProducts] = {}
         self._install({tensor.layer for tensor in found.tensors}, run)
+        policy.attach(model, batch)
+        self._parameters = model.parameters()
         policy.start([parameter.value for parameter in self._parameters])
 
     def _install(self, weighted: set[str], run: Precision) -> None:
@@ -93,7 +94,8 @@ class Session:
             for name, products in self._products.items()
             for role, precision in zip(Role, products.formats(), strict=True)
         }
-        self.usage.count(formats, self.policy.stored_share)
+        costs = {name: self.policy.layer_cost(name) for name in self._products}
+        self.usage.count(formats, self.policy.stored_share, costs)
         if (self.policy.step + 1) % self._sample_every == 0:
             values = {
                 f"{name}/{role}": value

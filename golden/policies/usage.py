@@ -59,6 +59,10 @@ def gecko_bits(x: Array, precision: Precision) -> float:
     return size.total / bits.size
 
 
+def _cost(formats: Mapping[str, Precision], layer: str) -> float:
+    return mac_cost(*(multiplier_bits(formats[f"{layer}/{role}"]) for role in Role))
+
+
 @dataclass(slots=True)
 class Usage:
     """Adds up bits and multiplications over a run. `macs` by layer, of one sample or one batch alike."""
@@ -73,8 +77,11 @@ class Usage:
     cost: float = 0.0
     latest: dict[str, float] = field(default_factory=dict)
 
-    def count(self, formats: Mapping[str, Precision], stored_share: float) -> None:
-        """One step, with the formats it used, by "layer/role"."""
+    def count(
+        self, formats: Mapping[str, Precision], stored_share: float, costs: Mapping[str, float | None] | None = None
+    ) -> None:
+        """One step, with the formats it used, by "layer/role"; `costs` of layers whose formats do not say."""
+        known = {layer: cost for layer, cost in (costs or {}).items() if cost is not None}
         self.steps += 1
         for tensor in self._stashed():
             share = stored_share if tensor.role is Role.WEIGHT else 1.0
@@ -82,8 +89,7 @@ class Usage:
             self.raw[tensor.key] = self.raw.get(tensor.key, 0.0) + bits
             self.latest[tensor.key] = bits
         self.cost += sum(
-            macs * mac_cost(*(multiplier_bits(formats[f"{layer}/{role}"]) for role in Role))
-            for layer, macs in self.macs.items()
+            macs * (known[layer] if layer in known else _cost(formats, layer)) for layer, macs in self.macs.items()
         ) / sum(self.macs.values())
 
     def sample(self, values: Mapping[str, Array], formats: Mapping[str, Precision], stored_share: float) -> None:
