@@ -12,7 +12,7 @@ from golden.nn.layer import Array
 
 __all__ = ["data_gradient", "depthwise", "depthwise_data", "depthwise_weight", "forward", "weight_gradient"]
 
-CHUNK = 1 << 19  # bytes of unfolded windows at a time: half of a core's cache where it was measured
+CHUNK = 1 << 19  # bytes of unfolded windows at a time: best of 2^17 .. 2^22 on a core with 1 MB of cache
 FEW = 4  # channels below which windows are stored by columns: three times as fast with 1, a quarter faster with 3
 
 
