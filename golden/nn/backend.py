@@ -122,13 +122,13 @@ class NumpyBackend:
 
     def product(self, a: Converted, b: Converted) -> NDArray[np.float32]:
         """See `Backend.product`."""
+        engine, compute = declared_engine(a.format, b.format, a.run), self._product
         if a.values.shape[a.values.ndim - b.values.ndim + 2 :] != b.values.shape[1:-1] or len(a.values) != len(
             b.values
         ):
             raise ValueError(f"{a.values.shape} by {b.values.shape}: (T, *rows, *K) and (T, *K, N) wanted")
         if a.run != b.run:
             raise ValueError(f"blocks of {a.run} and of {b.run} elements: equal ones wanted")
-        engine, compute = declared_engine(a.format, b.format, a.run), self._product
         finite = a.largest * b.largest * a.run < _TOO_LARGE
         if engine is Engine.FLOAT32 and not (finite and _unit(a) * _unit(b) >= 2.0**-149):
             engine = Engine.FLOAT64
@@ -155,11 +155,11 @@ def _value(pattern: int) -> float:
 
 
 def _unit(x: Converted) -> float:
-    """A lower bound of the power of two that all values of x are multiples of; 0 counts as large as can be.
+    """A lower bound of the power of two that all values of x are multiples of; infinite where all are 0.
 
     The smallest value is an integer of so many bits in its block's unit, and no other block's unit is below that.
     """
-    return x.smallest * 2.0 ** -x.format.max_integer.bit_length() if x.smallest else 1.0
+    return x.smallest * 2.0 ** -x.format.max_integer.bit_length() if x.smallest else np.inf
 
 
 def _exact(

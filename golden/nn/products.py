@@ -118,7 +118,7 @@ class QuantisedProducts:
         if exact:
             result = getattr(_LOWERINGS[order], method)(one, a, b, *geometry)
         else:
-            operands = one.values(a, b, products_channel.AXES[method])
+            operands = one.values(a, b, _axes(kind, role, reused=reuse is not None))
             result = getattr(_PLAIN, method)(*operands, *geometry or ((role,) if kind == "batched" else ()))
         engine = declared_engine(product.a.format, product.b.format, one.block) if exact else Engine.PLAIN
         record = Record(
@@ -149,6 +149,13 @@ class QuantisedProducts:
     def _draws(self, operand: Operand, role: str, which: int) -> Draws:
         tensor = f"{self.name}/{role}.{_OPERANDS.get(role, 'ab')[which]}"
         return Draws(tensor, self.step, self.seed, operand.random_bits)
+
+
+def _axes(kind: str, role: str, reused: bool) -> tuple[int, int]:
+    """Axes of the blocks of both operands where they are not reduced block by block."""
+    if reused and role == "weight":  # x as the forward pass has it, g as the data gradient
+        return products_channel.AXES[f"{kind}_forward"][0], products_channel.AXES[f"{kind}_data"][0]
+    return products_channel.AXES[kind if kind == "batched" else f"{kind}_{role}"]
 
 
 def _macs(kind: str, role: str, a: Array, b: Array, result: Array) -> int:
