@@ -24,6 +24,8 @@ class BitWaveHyper(Hyper):
     eps: float = number(0.01, 0.0, 1.0, "band around the mean in which nothing changes, relative")
     source: str = choice("fp32", tuple(MANTISSA_BITS), "what is cut: 23 mantissa bits or 7")
     window: str = choice("max", WINDOWS, "exponents kept: below each tensor's maximum, or around 0")
+    least_m: int = number(0, 0, 23, "fewest mantissa bits")
+    least_k: int = number(2, 2, 8, "fewest exponent bits")
     hold: int = number(0, 0, 1 << 20, "steps of full precision after a change of learning rate; 0: epoch / 20")
 
 
@@ -92,9 +94,9 @@ class BitWave(Policy):
 
     def _shorten(self) -> None:
         if self.turn == "m":
-            self.m = max(self.m - 1, 0)
+            self.m = max(self.m - 1, self.hyper.least_m)
         else:
-            self.k = max(self.k - 1, 2)
+            self.k = max(self.k - 1, self.hyper.least_k)
 
     def _lengthen(self) -> None:
         """Undo the last cut."""

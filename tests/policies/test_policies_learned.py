@@ -63,7 +63,7 @@ def test_evaluation_rounds_lengths_up():
 
 
 def test_regulariser_alone_shrinks_every_length_by_its_share():
-    policy = make_policy("qm", {"qm": {"gamma": 0.5}}).begin(network(values=10))
+    policy = make_policy("qm", {"qm": {"gamma": 0.5, "max_step": 1.0}}).begin(network(values=10))
     policy.update(lr=2.0)
     assert {length.value for length in policy.lengths.values()} == {23 - 2.0 * 0.5 / 6}
 
