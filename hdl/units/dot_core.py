@@ -20,6 +20,7 @@ from hdl.config import (
     describe_format,
     integer,
     named,
+    power_of_two_scale,
     same_block,
     same_pairs,
 )
@@ -43,6 +44,8 @@ class DotCoreConfig(BlockUnitConfig):
     arch: str = named("area", ("area", "speed", "plain"), "one compressor tree, small or fast; or operators")
 
     def validate(self) -> None:
+        for option in ("format", "format_b"):
+            power_of_two_scale(self, option)
         same_block(self, "format_b")
         same_pairs(self, "format_b")
         for option in ("format", "format_b"):
@@ -54,7 +57,9 @@ class DotCoreConfig(BlockUnitConfig):
         """Operands and architecture in one line."""
         a, b = self.operands
         other = "" if a == b else f" by {describe_format(b)}"
-        kind = {"area": "one small compressor tree", "speed": "one fast compressor tree", "plain": "operators"}[self.arch]
+        kind = {"area": "one small compressor tree", "speed": "one fast compressor tree", "plain": "operators"}[
+            self.arch
+        ]
         return f"{describe_format(a)}{other}; integer sum of products without the shared exponents, {kind}"
 
     @property
@@ -90,9 +95,7 @@ class DotCore(StreamUnit[DotCoreConfig]):
 
     def __init__(self, config: DotCoreConfig) -> None:
         a, b = config.operands
-        super().__init__(
-            config, {"a": In(core_layout(a)), "b": In(core_layout(b)), "sum": Out(core_shape(a, b))}
-        )
+        super().__init__(config, {"a": In(core_layout(a)), "b": In(core_layout(b)), "sum": Out(core_shape(a, b))})
 
     @property
     def latency(self) -> int:
