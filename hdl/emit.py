@@ -65,10 +65,15 @@ def project_version() -> str:
 
 
 def to_rtlil(unit: StreamUnit) -> str:
-    """RTLIL of a unit under its canonical name, submodules named `<unit>_<path>`."""
+    """RTLIL of a unit under its canonical name, submodules named `<unit>_<path>`, no wire declared signed.
+
+    Signedness is a property of RTLIL's cells. write_verilog prints the operands of unsigned cells as they are, and
+    Verilog would extend those that are declared signed by their sign.
+    """
     config = unit.config
     cells = CellPlatform(config.name)
     text = rtlil.convert(unit, name=config.name, platform=cells, emit_src=False)
+    text = re.sub(r"^(  wire .*?) signed +(?=\\)", r"\1 ", text, flags=re.MULTILINE)
     text = re.sub(rf"\\{re.escape(config.name)}\.([\w.]+)", lambda k: f"\\{config.name}_{k[1].replace('.', '_')}", text)
     return text + cells.modules()
 
