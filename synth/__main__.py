@@ -20,7 +20,7 @@ from hdl.cli import Parser, UsageError, add_unit_options, read_config
 from hdl.config import ConfigError, UnitConfig
 from hdl.yosys import Engine, ToolMissing, YosysError, find_engine
 from synth.cells import GATE_EQUIVALENTS, WEIGHT_SOURCE
-from synth.targets import TARGETS
+from synth.flows import TARGETS
 
 __all__ = ["SCHEMA", "document", "main"]
 

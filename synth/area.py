@@ -12,7 +12,7 @@ from hdl.yosys import Engine, ToolMissing, YosysError, YosysTimeout
 from synth import cache
 from synth.check import VECTORS, Mismatch, check
 from synth.synthesis import synthesise
-from synth.targets import TARGETS, Target
+from synth.flows import TARGETS, Target
 
 __all__ = ["TIMEOUT", "Measurement", "measure", "price"]
 
@@ -45,7 +45,7 @@ def price(
 ) -> dict[str, Any]:
     """The record of a unit: JSON-ready, figures None where a target's synthesis or check failed.
 
-    targets   names of synth.targets; "cmos" brings "submodules" along
+    targets   names of synth.flows; "cmos" brings "submodules" along
     timeout   seconds for each synthesis and for each simulation
     checked   False leaves the netlists unchecked, and the record says so
     netlists  folder for the mapped netlists; the cache is not read then

@@ -20,7 +20,7 @@ WEIGHT_SOURCE = "cell areas of a 45 nm open library, NAND2 = 1"
 # The one kind of flip-flop that the scripts leave: rising edge; enables and synchronous resets are gates before it.
 FLIP_FLOP = "$_DFF_P_"
 
-# Yosys's gate types, the ones that the `cmos` scripts of synth.targets may leave, and the library cell of each.
+# Yosys's gate types, the ones that the `cmos` scripts of synth.flows may leave, and the library cell of each.
 GATE_EQUIVALENTS: Mapping[str, float] = {
     "$_NOT_": 0.667,  # INV
     "$_NAND_": 1.0,  # NAND2

@@ -17,7 +17,7 @@ from golden.catalog import get_format
 from hdl.yosys import ToolMissing, YosysError, find_engine
 from synth.cells import WEIGHT_SOURCE
 from synth.table import parts
-from synth.targets import TARGETS
+from synth.flows import TARGETS
 
 __all__ = ["BLOCKS", "MANTISSAS", "main", "plot", "render"]
 

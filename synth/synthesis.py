@@ -4,6 +4,7 @@ import json
 import re
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from hdl.emit import Emitted
 from hdl.yosys import Engine
 from synth.cells import FLIP_FLOP, TRANSISTORS_PER_FLIP_FLOP, flip_flops, gate_equivalents
-from synth.targets import Target
+from synth.flows import Target
 
 __all__ = ["Synthesis", "cells_by_module", "synthesise"]
 
@@ -32,18 +33,24 @@ def synthesise(unit: Emitted, target: Target, engine: Engine, *, timeout: float 
         folder = Path(name)
         (folder / "unit.v").write_text(unit.verilog)
         (folder / "models.v").write_text(target.model_text)
+        (folder / "cells.lib").write_text(target.liberty)
         engine.run([line.replace("{top}", unit.name) for line in target.script], folder, timeout=timeout)
-        modules = cells_by_module(json.loads((folder / "stat.json").read_text()))
+        stat = json.loads((folder / "stat.json").read_text())
+        modules = cells_by_module(stat)
         path = (folder / "path.txt").read_text() if not target.is_fpga else ""
         netlist = (folder / "netlist.v").read_text()
     top = modules[unit.name]
     if target.is_fpga:
         figures = _fpga_figures(target, top["cells"])
+    elif target.liberty:
+        figures = {"gate_equivalents": round(_area(stat, unit.name), 1), "cells": top["cells"]}
     elif target.name == "submodules":
         parts = {module.removeprefix(unit.name).removeprefix("_") or "top": own for module, own in modules.items()}
         figures = {part: _gate_figures(own) for part, own in sorted(parts.items())}
     else:
-        figures = _gate_figures(top) | {"depth": _depth(path)}
+        figures = _gate_figures(_with_parts(stat, unit.name)) | {"depth": _depth(path)}
+        if len(modules) > 1:
+            figures["parts"] = _instances(stat, unit.name)
     return Synthesis(figures, netlist, round(time.monotonic() - start, 1))
 
 
@@ -58,6 +65,27 @@ def cells_by_module(stat: dict[str, Any]) -> dict[str, dict[str, Any]]:
             inside = sum(_transistors(modules[kind]) * count for kind, count in kinds if kind in modules)
             found[name]["transistors"] = _transistors(facts) - inside
     return found
+
+
+def _area(stat: dict[str, Any], top: str) -> float:
+    return {name.removeprefix("\\"): facts for name, facts in stat["modules"].items()}[top]["area"]
+
+
+def _instances(stat: dict[str, Any], top: str) -> dict[str, int]:
+    """How many of each other module the top module has; those have none."""
+    names = {name.removeprefix("\\") for name in stat["modules"]}
+    inside = {name.removeprefix("\\"): facts for name, facts in stat["modules"].items()}[top]["num_cells_by_type"]
+    return {kind: count for kind, count in sorted(inside.items()) if kind in names}
+
+
+def _with_parts(stat: dict[str, Any], top: str) -> dict[str, Any]:
+    """Cells and transistors of the top module, those inside its submodules included."""
+    modules, cells = cells_by_module(stat), Counter[str]()
+    instances = {top: 1} | _instances(stat, top)
+    for name, count in instances.items():
+        cells.update({kind: cell * count for kind, cell in modules[name]["cells"].items()})
+    transistors = sum(modules[name]["transistors"] * count for name, count in instances.items())
+    return {"cells": dict(sorted(cells.items())), "transistors": transistors}
 
 
 def _transistors(facts: dict[str, Any]) -> int:

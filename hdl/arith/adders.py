@@ -1,7 +1,7 @@
 """Full and half adders: modules of their own in emitted Verilog, plain logic in Amaranth's simulator.
 
 As modules they leave the choice to whoever synthesises: `synth -flatten` dissolves them, the attribute keep_hierarchy
-keeps them whole, `chtype` or a techmap puts a library's adder cells in their place (synth/targets.py does all three).
+keeps them whole, `chtype` or a techmap puts a library's adder cells in their place (synth/flows.py does all three).
 """
 
 from typing import Any

@@ -147,4 +147,3 @@ class _Lanes:
             return [ripple(heap, self.adders)]
         columns = carry_save(heap, self.adders)
         return [[column[k] if k < len(column) else Bit(Const(0, 1)) for column in columns] for k in range(2)]
-

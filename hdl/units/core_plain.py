@@ -36,7 +36,9 @@ def _integer(m: Module, block: data.View, fmt: BlockFormat, k: int, *, name: str
             hidden = element.exponent.any()
             magnitude = Cat(element.fraction, hidden) << (element.exponent - hidden)[: len(element.exponent)]
     if fmt.microexponents:
-        magnitude = magnitude << (fmt.max_microexponent - block.microexponent[k // fmt.subblock])[: fmt.microexponent_bits]
+        magnitude = (
+            magnitude << (fmt.max_microexponent - block.microexponent[k // fmt.subblock])[: fmt.microexponent_bits]
+        )
     value = Signal((-magnitude).shape(), name=name)
     m.d.comb += value.eq(Mux(element.sign, -magnitude, magnitude))
     return value

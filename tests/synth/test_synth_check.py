@@ -12,7 +12,7 @@ from hdl.registry import make_config
 from hdl.yosys import find_engine
 from synth.check import Mismatch, check, prove, simulate
 from synth.synthesis import synthesise
-from synth.targets import TARGETS
+from synth.flows import TARGETS
 
 MULTIPLIER = """
 module multiplier(input clk, input signed [5:0] a, b, input [5:0] c, d, output signed [11:0] p, output reg [11:0] q);

@@ -11,7 +11,7 @@ import synth.cache
 from hdl.yosys import YosysTimeout
 from synth.__main__ import main
 from synth.check import Mismatch
-from synth.targets import TARGETS
+from synth.flows import TARGETS
 
 SMALL = ["--mantissa", "2", "--block", "1", "--targets", "cmos"]
 PROMISED = {

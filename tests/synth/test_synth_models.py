@@ -3,7 +3,7 @@
 import pytest
 
 from hdl.yosys import YosysError, find_engine
-from synth.targets import TARGETS
+from synth.flows import TARGETS
 
 LUT_BITS = {1: "2'h1", 2: "4'h6", 3: "8'hd4", 4: "16'h8f2d", 5: "32'h3ac5_0f96", 6: "64'h9bd1_72c4_e8a3_5f06"}
 

@@ -2,8 +2,9 @@
 
 `cmos` is technology-neutral: generic gates chosen for transistor count. The script bounds every step: ABC's SAT
 sweeping (`scorr`, plain `ifraig`, unbounded `dch`) can run for minutes on trees of exclusive-ors and is left out.
-`submodules` is the same with module borders kept, which is what a breakdown per part needs. FPGA targets are Yosys's
-stock scripts without memory primitives, pads and clock buffers.
+`submodules` is the same with module borders kept, which is what a breakdown per part needs. `adders` keeps only the
+adder modules of a compressor tree whole, `library` puts the adder cells of a Liberty file in their place. FPGA targets
+are Yosys's stock scripts without memory primitives, pads and clock buffers.
 """
 
 import hashlib
@@ -11,17 +12,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from synth.liberty import liberty_text
+
 __all__ = ["TARGETS", "Target"]
 
 _MODELS = Path(__file__).parent / "models"
 
-_ABC = "abc -g cmos -script +strash;dc2;dc2;&get,-n;&nf,-p,-R,1000;&put"
+_ABC_AREA = "-script +strash;dc2;dc2;&get,-n;&nf,-p,-R,1000;&put"
+_ABC = f"abc -g cmos {_ABC_AREA}"
 
 # Enables and synchronous resets become gates: what is left is one kind of flip-flop, which is counted. Emitted
 # registers have no initial values; `x` would refuse any. No `opt` may follow: it would infer enables again.
 _FLIP_FLOPS = "dfflegalize -cell $_DFF_P_ x -mince 0 -minsrst 0"
 
+# Adders of a compressor tree by type, whatever unit they belong to; `models.v` then says what a type is.
+_ADDERS = (
+    *(f"chtype -set {kind} */t:{{top}}_{kind}" for kind in ("full_adder", "half_adder", "half_adder_plus")),
+    "read_verilog models.v",
+    "hierarchy -check -top {top}",
+)
+
 _CMOS_END = ("tee -q -o stat.json stat -json -tech cmos", "tee -q -o path.txt ltp -noff {top}")
+_LIBRARY_END = ("tee -q -o stat.json stat -json -liberty cells.lib", "tee -q -o path.txt ltp -noff {top}")
 _FPGA_END = ("tee -q -o stat.json stat -json", "techmap -autoproc -map models.v")
 
 
@@ -30,13 +42,17 @@ class Target:
     """One way to synthesise. `commands` take the unit from modules to mapped cells ({top} is the top module's name).
 
     luts, flip_flops, carries, dsps: FPGA cell types and how many of the resource each takes.
-    model: the techmap file that turns the target's cells back into Yosys primitives.
+    model: the techmap file that turns the target's cells back into Yosys primitives, or the adders' definitions.
+    flatten: commands after the figures that leave one flat module.
+    liberty: text of the library that the target maps to, `cells.lib` to its script.
     """
 
     name: str
     summary: str
     commands: tuple[str, ...]
     model: str = ""
+    flatten: tuple[str, ...] = ()
+    liberty: str = ""
     luts: Mapping[str, int] = field(default_factory=dict)
     flip_flops: tuple[str, ...] = ()
     carries: tuple[str, ...] = ()
@@ -55,7 +71,8 @@ class Target:
             "hierarchy -check -top {top}",
             *self.commands,
             "delete */t:$scopeinfo",
-            *(_FPGA_END if self.is_fpga else _CMOS_END),
+            *(_FPGA_END if self.is_fpga else _LIBRARY_END if self.liberty else _CMOS_END),
+            *self.flatten,
             "flatten",
             "opt_clean",
             # a cell that its model refuses, or that has none, would be simulated as nothing
@@ -67,7 +84,8 @@ class Target:
     @property
     def sha256(self) -> str:
         """Of the script, and of the cell models it uses."""
-        return hashlib.sha256("\n".join((*self.script, self.model_text)).encode()).hexdigest()
+        texts = (*self.script, self.model_text, *([self.liberty] if self.liberty else []))
+        return hashlib.sha256("\n".join(texts).encode()).hexdigest()
 
     @property
     def model_text(self) -> str:
@@ -103,6 +121,36 @@ TARGETS: Mapping[str, Target] = {
             name="submodules",
             summary="generic gates with module borders kept: the breakdown",
             commands=("synth -noabc -top {top}", _FLIP_FLOPS, "opt_clean", _ABC, "opt_clean"),
+        ),
+        Target(
+            name="adders",
+            summary="generic gates, flattened but for the adders of compressor trees, which stay whole",
+            commands=(*_ADDERS, "synth -flatten -noabc -top {top}", _FLIP_FLOPS, "opt_clean", _ABC, "opt_clean"),
+            model="adders.v",
+            flatten=(
+                "setattr -mod -unset keep_hierarchy =*",
+                "flatten",
+                "opt_clean",
+                "tee -q -o path.txt ltp -noff {top}",
+            ),
+        ),
+        Target(
+            name="library",
+            summary="the cells of synth/liberty.py, adders included; area in gate equivalents",
+            commands=(
+                "libcache -scl -disable",
+                "read_liberty -lib cells.lib",
+                *_ADDERS,
+                "synth -flatten -noabc -top {top}",
+                _FLIP_FLOPS,
+                "opt_clean",
+                "dfflibmap -liberty cells.lib",
+                f"abc -liberty cells.lib {_ABC_AREA}",
+                "opt_clean",
+            ),
+            model="library.v",
+            flatten=("read_liberty -overwrite cells.lib",),
+            liberty=liberty_text(),
         ),
         Target(
             name="ice40",
