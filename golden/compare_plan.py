@@ -1,0 +1,141 @@
+"""What `python -m golden.compare` trains: scenarios (model, data, length) and the policies run on each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from golden.training.config import ConfigError, RunConfig
+
+__all__ = ["ENTRIES", "SETS", "Entry", "Scenario", "find_entries", "make_config"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One model on one data set. `run` holds fields of RunConfig that differ from the model's recipe."""
+
+    model: str
+    data: str
+    epochs: int
+    seeds: int
+    run: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Folder and heading."""
+        return f"{self.model}-{self.data}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One row: a policy, its flags (without dashes), and what else the run changes.
+
+    Flags may be functions of (epochs, steps): constants that papers give for runs of their length are put in
+    proportion. `stacks`: needs a model that is a stack of image layers.
+    """
+
+    name: str
+    policy: str
+    flags: Mapping[str, Any] = field(default_factory=dict)
+    run: Mapping[str, Any] = field(default_factory=dict)
+    stacks: bool = False
+
+
+_SGD = {"optimizer": "sgd", "momentum": 0.0, "lr": 0.4, "weight_decay": 0.0}  # DropBack has no momentum (policies.md 8)
+
+
+def _learned(prefix: str, **more: Any) -> dict[str, Any]:
+    """Lengths that can travel 20 bits in a run, whatever its length; found on digits, docs/policies.md."""
+    flags = {"lr": 10.0, "gamma": 1.0, "max-step": lambda epochs, steps: min(20 / steps, 1.0), **more}
+    return {f"{prefix}-{name}": value for name, value in flags.items()}
+
+
+def _tenth(epochs: int, steps: int) -> int:
+    """Ten epochs of the paper's 160, at least two, so that it differs from one."""
+    return max(2, round(epochs / 16))
+
+
+ENTRIES = [
+    *(Entry(name=name, policy=name) for name in ("fp32", "bf16", "fp16")),
+    *(Entry(name=name, policy=name) for name in ("hbfp4", "hbfp6", "hbfp8", "mx9", "mx6", "mx4")),
+    *(Entry(name=name, policy=name) for name in ("mxfp8", "mxfp6", "mxfp4", "mxint8")),
+    Entry(name="qm", policy="qm", flags=_learned("qm", source="bf16")),
+    Entry(name="qe", policy="qe", flags=_learned("qe")),
+    Entry(name="qe sym", policy="qe", flags=_learned("qe", window="sym")),
+    Entry(name="qm+qe", policy="qm_qe", flags=_learned("qm-qe", source="bf16")),
+    Entry(name="bitchop", policy="bitchop"),
+    Entry(name="bitwave", policy="bitwave"),
+    Entry(name="bitwave, floors 2 and 4", policy="bitwave", flags={"bitwave-least-m": 2, "bitwave-least-k": 4}),
+    Entry(name="boosters 1", policy="boosters"),
+    Entry(name="boosters 10/160", policy="boosters", flags={"boosters-boost": _tenth}),
+    Entry(name="boosters mx", policy="boosters", flags={"boosters-family": "mx"}),
+    Entry(name="static 8/8", policy="static"),
+    Entry(name="pfq", policy="pfq"),
+    Entry(
+        name="pfq control",
+        policy="pfq",
+        flags={"pfq-schedule": lambda epochs, steps: ",".join(str(epochs * part // 4) for part in (1, 2, 3))},
+    ),
+    Entry(name="dfq", policy="dfq", stacks=True),
+    Entry(name="fractrain", policy="fractrain", stacks=True),
+    Entry(name="cpt", policy="cpt"),
+    Entry(name="fast", policy="fast"),
+    Entry(name="flexpoint", policy="flexpoint"),
+    Entry(name="fp32, no momentum", policy="fp32", run=_SGD),
+    *(
+        Entry(name=f"dropback 1/{part}", policy="dropback", flags={"dropback-keep": 1 / part}, run=_SGD)
+        for part in (5, 10, 25)
+    ),
+    Entry(name="dropback 1/5, sparse", policy="dropback", flags={"dropback-decay": 0.9}, run=_SGD),
+    Entry(name="dropback 1/5 + hbfp6", policy="dropback+hbfp6", run=_SGD),
+    Entry(
+        name="dropback 1/5 + qm+qe",
+        policy="dropback+qm_qe",
+        flags=_learned("qm-qe", source="bf16", lr=1.0),
+        run=_SGD,
+    ),
+]
+"""Every row, in the order of the table."""
+
+_QUICK = {"train_samples": 256, "batch": 32}
+SETS: dict[str, list[Scenario]] = {
+    "quick": [Scenario(model="mlp", data="digits", epochs=3, seeds=1, run=_QUICK)],
+    "digits": [Scenario(model="lenet5", data="digits", epochs=40, seeds=3)],
+    "full": [
+        Scenario(model="lenet5", data="digits", epochs=40, seeds=3),
+        Scenario(model="lenet300", data="mnist", epochs=20, seeds=3),
+        Scenario(model="resnet8", data="mnist", epochs=6, seeds=1),
+        Scenario(model="transformer_lm", data="topics", epochs=3, seeds=1),
+    ],
+}
+"""The sets of `--set`, each with the seeds that it runs unless told otherwise."""
+
+
+def make_config(scenario: Scenario, entry: Entry, seed: int, steps_per_epoch: int) -> RunConfig:
+    """The run of one row with one seed."""
+    steps = scenario.epochs * steps_per_epoch
+    flags = {name: value(scenario.epochs, steps) if callable(value) else value for name, value in entry.flags.items()}
+    options = tuple(sorted((name, str(value)) for name, value in flags.items()))
+    run = {**scenario.run, **(entry.run if scenario.model != "transformer_lm" else {})}
+    return RunConfig(
+        model=scenario.model,
+        data=scenario.data,
+        format="fp32",
+        epochs=scenario.epochs,
+        seed=seed,
+        policy=entry.policy,
+        policy_options=options,
+        **run,
+    )
+
+
+def find_entries(names: str | None, model: str) -> list[Entry]:
+    """The rows asked for, "qm,bitwave,...", or all that a model can run. Raises ConfigError for unknown names."""
+    able = [entry for entry in ENTRIES if not (entry.stacks and model.startswith("transformer"))]
+    if names is None:
+        return able
+    known = {entry.name for entry in ENTRIES}
+    wanted = [name.strip() for name in names.split(";" if ";" in names else ",")]
+    for name in wanted:
+        if name not in known:
+            raise ConfigError(f"--rows {name}: of {'; '.join(entry.name for entry in ENTRIES)}")
+    return [entry for entry in able if entry.name in wanted]

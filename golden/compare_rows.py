@@ -1,0 +1,118 @@
+"""From the folders of finished runs to the rows of the comparison: numbers, text table, JSON."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from golden.training.log import read_log
+from golden.training.statistics import paired, spread
+
+__all__ = ["row_of", "run_facts", "table"]
+
+
+def run_facts(folder: Path) -> dict[str, Any]:
+    """What a finished run says: `final.json`, and its log's epochs with what the policy reported."""
+    final = json.loads((folder / "final.json").read_text(encoding="utf-8"))
+    epochs = [entry for entry in read_log(folder / "log.jsonl") if "epoch" in entry]
+    return {"final": final, "epochs": epochs}
+
+
+def _lengths(report: Mapping[str, Any]) -> dict[str, float]:
+    """Learned or network-wide lengths of the last epoch: "layer/role/m" -> bits."""
+    if "lengths" in report:
+        return dict(report["lengths"])
+    if "m" in report:
+        return {"network/m": report["m"], "network/k": report["k"]}
+    parts = [value for value in report.values() if isinstance(value, Mapping) and "lengths" in value]
+    return dict(parts[0]["lengths"]) if parts else {}
+
+
+def _final(runs: Sequence[Mapping[str, Any]], part: str) -> dict[str, float] | None:
+    """Least, mean and largest final length over tensors and seeds."""
+    values = [
+        value
+        for run in runs
+        for key, value in _lengths(run["epochs"][-1].get("policy", {})).items()
+        if key.endswith(f"/{part}")
+    ]
+    return {"low": min(values), "mean": sum(values) / len(values), "high": max(values)} if values else None
+
+
+def _to_best(run: Mapping[str, Any]) -> float:
+    """Multiplication cost up to the epoch of the best validation accuracy, over that of the whole run in FP32."""
+    best = max(run["epochs"], key=lambda entry: entry["val_accuracy"])
+    return float(best["policy"]["multiply_cost"] * best["epoch"] / len(run["epochs"]))
+
+
+def row_of(runs: Sequence[Mapping[str, Any]], base: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
+    """One row out of the runs of all seeds; `base` are those of FP32 with the same seeds."""
+    finals = [run["final"] for run in runs]
+    done = [run for run in runs if run["epochs"] and run["final"]["diverged_at_step"] is None]
+    accuracy = [final["test_accuracy"] for final in finals]
+    row: dict[str, Any] = {
+        "seeds": [final["config"]["seed"] for final in finals],
+        "test_accuracy": spread(accuracy).as_dict(),
+        "test_loss": spread([final["test_loss"] for final in finals]).as_dict(),
+        "diverged": len(runs) - len(done),
+    }
+    if base:
+        row["difference_to_fp32"] = paired(accuracy, [run["final"]["test_accuracy"] for run in base]).as_dict()
+    if not done:
+        return row
+    reports = [run["epochs"][-1]["policy"] for run in done]
+
+    def mean(name: str) -> float:
+        return float(sum(report[name] for report in reports) / len(reports))
+
+    row |= {
+        name: mean(name)
+        for name in ("footprint_ratio", "gecko_ratio", "gecko_bits_per_value", "final_bits_per_value", "multiply_cost")
+    }
+    row["bits_per_value"] = {
+        role: sum(report["bits_per_value"][role] for report in reports) / len(reports)
+        for role in reports[0]["bits_per_value"]
+    }
+    row["multiply_cost_to_best"] = sum(map(_to_best, done)) / len(done)
+    row |= {f"final_{part}": _final(done, part) for part in "mk"}
+    return row
+
+
+def _range(value: Mapping[str, float] | None) -> str:
+    if value is None:
+        return ""
+    return f"{value['low']:.0f}..{value['high']:.0f}, mean {value['mean']:.1f}"
+
+
+def table(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    """Markdown."""
+    head = (
+        "| policy | accuracy % (range) | to FP32 | W bits | A bits | last bits | footprint | + Gecko "
+        "| multiply cost | to best | last mantissas | last exponents |"
+    )
+    lines = [head, "|---|---|---|---|---|---|---|---|---|---|---|---|"]
+    for name, row in rows.items():
+        a = row["test_accuracy"]
+        shown = f"{100 * a['mean']:.2f} ({100 * a['low']:.1f}..{100 * a['high']:.1f})"
+        difference = row.get("difference_to_fp32")
+        shown_difference = f"{100 * difference['mean']:+.2f}" if difference and name != "fp32" else ""
+        if "multiply_cost" not in row:
+            lines.append(f"| {name} | {shown} | {shown_difference} |" + " diverged |" + " |" * 8)
+            continue
+        bits = row["bits_per_value"]
+        cells = [
+            name,
+            shown,
+            shown_difference,
+            f"{bits['weight']:.2f}",
+            f"{bits['activation']:.2f}",
+            f"{row['final_bits_per_value']:.2f}",
+            f"{row['footprint_ratio']:.2f}x",
+            f"{row['gecko_ratio']:.2f}x",
+            f"{row['multiply_cost']:.4f}",
+            f"{row['multiply_cost_to_best']:.4f}",
+            _range(row["final_m"]),
+            _range(row["final_k"]),
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
