@@ -41,7 +41,7 @@ _OTHER_SEEDS = 3
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of this study."""
-    parser.add_argument("--models", nargs="+", default=["lenet5", "mlp"], metavar="MODEL", help="default: lenet5 mlp")
+    parser.add_argument("--models", nargs="+", default=["resnet8", "mlp"], metavar="MODEL", help="default: resnet8 mlp")
     parser.add_argument(
         "--data", nargs="+", default=["digits", "mnist1d"], metavar="SET", help="default: digits mnist1d"
     )

@@ -16,7 +16,7 @@ from golden.policies.base import Blocks, Policy, Role
 from golden.policies.registry import add_policy_options, policy_names, read_policy
 from golden.policies.session import Session
 from golden.training.config import RECIPES, ConfigError, RunConfig
-from golden.training.footprint import Format
+from golden.training.footprint import Format, stored_bits
 from golden.training.tensors import Tensor
 from golden.training.usage import Parser
 
@@ -200,7 +200,10 @@ def stored_formats(config: RunConfig, session: SessionLike) -> tuple[Callable[[T
         if policy is None or tensor.role not in tuple(Role):  # inside attention no policy decides
             return fixed(tensor)
         now = policy.precision(tensor.layer, Role(tensor.role))
-        return get_format(now.format) if isinstance(now, Blocks) else float(now.bits)
+        fmt = get_format(now.format) if isinstance(now, Blocks) else float(now.bits)
+        if tensor.role == Role.WEIGHT and policy.stored_share != 1:  # of the weights that are kept at all
+            return stored_bits(tensor, fmt) / tensor.values * policy.stored_share
+        return fmt
 
     return decided, _blocks(config)
 

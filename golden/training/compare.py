@@ -12,7 +12,7 @@ Result = tuple[RunConfig, dict[str, Any]]
 
 
 def _kind(config: RunConfig) -> str:
-    return config.format if config.policy == "none" else f"{config.policy} on {config.format}"
+    return config.format if config.policy == "none" else f"policy {config.policy}, format {config.format}"
 
 
 def compare(results: Sequence[Result]) -> dict[str, Any]:

@@ -39,9 +39,9 @@ class Recipe:
 
 _TRANSFORMER = Recipe(optimizer="adamw", lr=1e-3, batch=32, weight_decay=0.01, warmup=0.5)
 RECIPES: dict[str, Recipe] = {
-    "mlp": Recipe(lr=0.05),
-    "lenet300": Recipe(lr=0.05),
-    "lenet5": Recipe(lr=0.05),
+    "mlp": Recipe(lr=0.2),
+    "lenet300": Recipe(lr=0.2),
+    "lenet5": Recipe(lr=0.02),
     "resnet8": Recipe(),
     "resnet20": Recipe(warmup=1.0),
     "resnet74": Recipe(warmup=2.0),

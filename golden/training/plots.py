@@ -1,4 +1,4 @@
-"""Figures of runs, drawn from their logs: loss and accuracy, and bits a value where they change."""
+"""Figures of runs, drawn from their logs: loss, accuracy, bits a value."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +8,7 @@ from golden.training.log import read_log
 
 __all__ = ["HINT", "draw_runs", "figure"]
 
+_LEGEND = 12  # runs
 HINT = 'no figures: matplotlib is missing, pip install "matplotlib>=3.9"'
 
 
@@ -24,11 +25,11 @@ def figure(width: float, height: float, columns: int = 1) -> Any:
 
 
 def draw_runs(path: Path, logs: Mapping[str, Path]) -> bool:
-    """Loss by step and validation accuracy by epoch of several runs (label -> log); False without matplotlib."""
-    made = figure(9, 3.4, columns=2)
+    """Loss by step, accuracy and bits by epoch of several runs (label -> log); False without matplotlib."""
+    made = figure(11, 3.2, columns=3)
     if made is None:
         return False
-    drawing, (loss, accuracy) = made
+    drawing, (loss, accuracy, bits) = made
     for label, log in logs.items():
         entries = read_log(log)
         epochs = [entry for entry in entries if "epoch" in entry]
@@ -39,10 +40,13 @@ def draw_runs(path: Path, logs: Mapping[str, Path]) -> bool:
         accuracy.plot(
             [e["epoch"] for e in epochs], [e["val_accuracy"] for e in epochs], "o-", markersize=3, label=label
         )
+        bits.plot([e["epoch"] for e in epochs], [e["bits_per_value"] for e in epochs], "o-", markersize=3)
     loss.set(xlabel="step", ylabel="loss (solid: training, dashed: validation)", yscale="log")
     accuracy.set(xlabel="epoch", ylabel="validation accuracy")
-    accuracy.legend(frameon=False)
-    for axes in (loss, accuracy):
+    bits.set(xlabel="epoch", ylabel="bits a value, weights and activations", ylim=(0, None))
+    if len(logs) <= _LEGEND:
+        accuracy.legend(frameon=False)
+    for axes in (loss, accuracy, bits):
         axes.grid(alpha=0.3)
     drawing.savefig(path, dpi=130)
     return True

@@ -65,5 +65,6 @@ def final_report(trainer: Trainer, diverged: int | None) -> dict[str, Any]:
         "diverged_at_step": diverged,
         "steps": trainer.step,
         "parameters": int(sum(parameter.value.size for parameter in trainer.model.parameters())),
+        **({"policy": report} if (report := trainer.session.report()) else {}),
         "config": config.as_dict(),
     }

@@ -20,6 +20,8 @@ FORMATS = [
     {"format": "hbfp4"},
     {"format": "mx6", "rounding": "sr", "optimizer": "adamw", "lr": 0.01},
     {"format": "hbfp4x16", "model": "lenet5", "order": "tile2d", "schedule": "step"},
+    {"format": "fp32", "policy": "bitwave", "policy_options": (("bitwave-eps", "0.001"),)},
+    {"format": "hbfp4", "policy": "boosters", "schedule": "step"},
 ]
 
 
@@ -32,7 +34,7 @@ def files(folder):
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-@pytest.mark.parametrize("facts", FORMATS, ids=lambda facts: facts["format"])
+@pytest.mark.parametrize("facts", FORMATS, ids=lambda facts: facts.get("policy", facts["format"]))
 def test_stopped_at_every_step_and_resumed_is_the_straight_run(facts, digits, tmp_path):
     """Weights, optimiser state, random words, log and footprint: all files have the same bytes."""
     config = quick(**facts)
