@@ -11,8 +11,8 @@ from hdl.emit import Emitted, emit
 from hdl.yosys import Engine, ToolMissing, YosysError, YosysTimeout
 from synth import cache
 from synth.check import VECTORS, Mismatch, check
-from synth.synthesis import synthesise
 from synth.flows import TARGETS, Target
+from synth.synthesis import synthesise
 
 __all__ = ["TIMEOUT", "Measurement", "measure", "price"]
 

@@ -16,8 +16,8 @@ from typing import Any
 from golden.catalog import get_format
 from hdl.yosys import ToolMissing, YosysError, find_engine
 from synth.cells import WEIGHT_SOURCE
-from synth.table import parts
 from synth.flows import TARGETS
+from synth.table import parts
 
 __all__ = ["BLOCKS", "MANTISSAS", "main", "plot", "render"]
 

@@ -7,7 +7,7 @@
 
 from collections.abc import Callable
 
-from amaranth.hdl import Const, Signal, Value
+from amaranth.hdl import Const, Value
 
 from hdl.arith.adders import Adders
 from hdl.arith.heap import Bit, Heap
