@@ -8,9 +8,11 @@ cache-less im2col engine would do, and what costs memory here.
 """
 
 from collections.abc import Callable
+from math import gcd
 
 import numpy as np
 
+from golden.formats import Rounding
 from golden.nn.backend import Converted
 from golden.nn.im2col import windows
 from golden.nn.layer import Array
@@ -18,27 +20,53 @@ from golden.nn.products_pass import Pass
 
 __all__ = ["Unfolded"]
 
-Convert = Callable[[Pass, Array, Array], tuple[Converted, Converted]]
+Convert = Callable[[Pass, Array], Converted]
+
+_CHUNK = 1 << 18  # elements unfolded at a time, so that they stay in the cache
 
 
 class Unfolded:
-    """The products, from a way to convert two stacks of matrices (T, M, K) and (T, K, N)."""
+    """The products, from ways to convert stacks of matrices: a (T, M, K) and b (T, K, N), along K.
 
-    def __init__(self, convert: Convert) -> None:
-        self._convert = convert
+    Rows of a are unfolded and converted some images at a time, `step` rows at least sharing exponents.
+    """
+
+    def __init__(self, a: Convert, b: Convert, step: Callable[[Pass], int]) -> None:
+        self._a, self._b, self._step = a, b, step
 
     @classmethod
     def rows(cls) -> "Unfolded":
         """Blocks along K: the order im2col."""
-        return cls(lambda p, a, b: (p.a(a, 2), p.b(b, 1)))
+        return cls(lambda p, a: p.a(a, 2), lambda p, b: p.b(b, 1), lambda p: 1)
 
     @classmethod
     def tiles(cls) -> "Unfolded":
         """Square tiles: the order tile2d. A tile reads the same along both axes, in every pass."""
-        return cls(lambda p, a, b: (p.tiled(0, a), p.tiled(1, b)))
 
-    def _multiply(self, p: Pass, a: Array, b: Array) -> Array:
-        return p.multiply(*self._convert(p, a, b))
+        def right(p: Pass, b: Array) -> Converted:
+            return p.tiled(1, b).map(lambda v: v.reshape(*v.shape[:3], -1))
+
+        return cls(lambda p, a: p.tiled(0, a), right, lambda p: p.tile)
+
+    def _multiply(self, p: Pass, a: Array, b: Array, right: Converted | None = None) -> Array:
+        """(T, M, K) x (T, K, N), what fills the edges of tiles cut off; `right` is b if converted already."""
+        result = p.multiply(self._a(p, a), self._b(p, b) if right is None else right)
+        return result.reshape(len(a), -1, result.shape[-1])[:, : a.shape[1], : b.shape[2]]
+
+    def _by_images(self, p: Pass, view: Array, b: Array) -> Array:
+        """View (N, rows, columns, ...) x b (1, ..., N) -> (N, rows, columns, N), some images at a time."""
+        n, rows, columns = view.shape[:3]
+        right = self._b(p, b)
+        whole = self._step(p) // gcd(self._step(p), rows * columns)  # images that end with a tile
+        chunk = max(1, _CHUNK // view[0].size // whole) * whole
+        if p.product.a.rounding is Rounding.SR:  # whose words are numbered through the whole matrix
+            chunk = n
+        y = np.empty((n, rows, columns, b.shape[-1]), np.float32)
+        for start in range(0, n, chunk):
+            part = slice(start, start + chunk)
+            matrix = view[part].reshape(1, -1, b.shape[1])
+            y[part] = self._multiply(p, matrix, b, right).reshape(y[part].shape)
+        return y
 
     def linear_forward(self, p: Pass, x: Array, w: Array) -> Array:
         """(M, in) x (in, out)."""
@@ -54,25 +82,23 @@ class Unfolded:
 
     def batched(self, p: Pass, a: Array, b: Array) -> Array:
         """As they are."""
-        stacks = (v.reshape(-1, *v.shape[-2:]) for v in (a, b))
-        return self._multiply(p, *stacks).reshape(*a.shape[:-1], b.shape[-1])
+        left, right = (v.reshape(-1, *v.shape[-2:]) for v in (a, b))
+        return self._multiply(p, left, right).reshape(*a.shape[:-1], b.shape[-1])
 
     def conv_forward(self, p: Pass, x: Array, w: Array, stride: int, padding: int) -> Array:
         """(N H' W', C kh kw) x (C kh kw, out)."""
-        view = _unfolded(x, w.shape[:2], stride, padding)
-        matrix = view.reshape(1, -1, w[..., 0].size)
-        return self._multiply(p, matrix, _weights(w, 2)).reshape(*view.shape[:3], -1)
+        return self._by_images(p, _unfolded(x, w.shape[:2], stride, padding), _weights(w, 2))
 
     def conv_data(self, p: Pass, g: Array, w: Array, stride: int, padding: int, x_shape: tuple[int, ...]) -> Array:
         """(N H W, out kh kw) x (out kh kw, C)."""
-        matrix = _gathered(g, w.shape, stride, padding, x_shape).reshape(1, -1, w[:, :, 0].size)
-        return self._multiply(p, matrix, _weights(w, 3)).reshape(x_shape)
+        return self._by_images(p, _gathered(g, w.shape, stride, padding, x_shape), _weights(w, 3))
 
     def conv_weight(self, p: Pass, x: Array, g: Array, stride: int, padding: int, w_shape: tuple[int, ...]) -> Array:
         """(C kh kw, N H' W') x (N H' W', out)."""
         kh, kw, channels, outputs = w_shape
-        matrix = _unfolded(x, w_shape[:2], stride, padding).reshape(-1, kh * kw * channels).T
-        dw = self._multiply(p, matrix[np.newaxis], g.reshape(1, -1, outputs))
+        view = _unfolded(x, w_shape[:2], stride, padding).transpose(3, 4, 5, 0, 1, 2)
+        matrix = view.reshape(1, channels * kh * kw, -1)
+        dw = self._multiply(p, matrix, g.reshape(1, -1, outputs))
         return np.ascontiguousarray(dw.reshape(channels, kh, kw, outputs).transpose(1, 2, 0, 3))
 
     def depthwise_forward(self, p: Pass, x: Array, w: Array, stride: int, padding: int) -> Array:

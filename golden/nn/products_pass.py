@@ -96,25 +96,28 @@ class Pass:
         """Second operand, in blocks along `axis`."""
         return self._convert(1, x, axis)
 
+    @property
+    def tile(self) -> int:
+        """Rows and columns of a square tile: the root of the block, which both operands share."""
+        assert self.product.a.format is not None
+        return isqrt(self.product.a.format.block)
+
     def tiled(self, which: int, matrices: Array) -> Converted:
-        """Operand 0 (a) or 1 (b), (T, rows, columns), in b x b tiles, b the root of the format's block.
+        """Operand 0 (a) or 1 (b), (T, rows, columns), in square tiles: views (T, down, tile, across, tile).
 
         Tiles go row by row, elements within a tile too; edges are filled up with zeros.
         """
-        operand = (self.product.a, self.product.b)[which]
-        assert operand.format is not None
-        size = isqrt(operand.format.block)
+        size = self.tile
         batches, rows, columns = matrices.shape
-        padded = np.pad(matrices, [(0, 0), (0, -rows % size), (0, -columns % size)])
-        down, across = padded.shape[1] // size, padded.shape[2] // size
+        down, across = -(-rows // size), -(-columns // size)
+        padded = matrices
+        if (rows, columns) != (down * size, across * size):
+            padded = np.zeros((batches, down * size, across * size), matrices.dtype)
+            padded[:, :rows, :columns] = matrices
         tiles = padded.reshape(batches, down, size, across, size).transpose(0, 1, 3, 2, 4)
-
-        def untiled(values: Array) -> Array:
-            blocks = values.reshape(batches, down, across, size, size).transpose(0, 1, 3, 2, 4)
-            return blocks.reshape(batches, down * size, across * size)[:, :rows, :columns]
-
         converted = self._convert(which, tiles.reshape(batches, down, across, size * size), 3)
-        return replace(converted.map(untiled), run=size)
+        split = (batches, down, across, size, size)
+        return replace(converted.map(lambda v: v.reshape(split).transpose(0, 1, 3, 2, 4)), run=size)
 
     def multiply(self, a: Converted, b: Converted) -> Array:
         """`Backend.product`, its block noted."""
