@@ -51,7 +51,10 @@ def converted_weight(weight: Array, operand: Operand, order: Order) -> Array:
         weight = weight.transpose(2, 0, 1, 3).reshape(-1, weight.shape[3])
     if order is Order.IM2COL:
         return backend.convert(weight, 0, operand, Draws("")).values
-    return Pass(Product(operand, operand), backend, lambda op, which: Draws("")).tiled(1, weight[np.newaxis]).values
+    tiler = Pass(Product(operand, operand), backend, lambda op, which: Draws(""))
+    rows, columns = weight.shape
+    tiles = tiler.tiled(1, weight[np.newaxis]).values  # (1, down, tile, across, tile), edges filled up
+    return tiles.reshape(tiles.shape[1] * tiles.shape[2], -1)[:rows, :columns]
 
 
 def weight_distances(model: Layer, operands: Mapping[str, Operand], order: Order) -> dict[str, dict[str, float]]:
