@@ -136,7 +136,7 @@ FORMAT_LIST: list[dict[str, Any]] = [
     {"unit": "convert", "format": "mx9", "to": "mx4", "rounding": "rtz", "pipeline": 3} | _ROUND | _EVEN,
     {"unit": "convert", "format": "mxfp8_e4m3", "to": "mxfp4", "rounding": "rna", "scale_rule": "ceil"} | _ROUND,
     {"unit": "convert", "format": "mxfp8_e5m2", "to": "mxfp6_e3m2"} | _ROUND,
-    {"unit": "convert", "format": "bfp8x64", "to": "bfp4x64"} | _ROUND,
+    {"unit": "convert", "format": "bfp8x32", "to": "mxfp4"} | _ROUND,
     # conversion of sums
     {"unit": "tile", "format": "mxfp8_e4m3", "to": "mxint8"},
     {"unit": "tile", "format": "mx9", "to": "mxfp4x16", "rounding": "sr"},

@@ -54,7 +54,7 @@ CONVERT: dict[str, Sequence[str]] = {
         "mx6 to mx9", "mx4 to mx9", "mx9 to mx6", "mx9 to mx4", "mx6 to mx4", "mx9 to msfp16", "msfp12 to mx6",
         "msfp16 to msfp12", "bfp4x64 to bfp8x64", "bfp8x64 to bfp4x64", "mxfp4 to mxfp8_e4m3", "mxfp8_e4m3 to mxfp4",
         "mxfp8_e5m2 to mxfp8_e4m3", "mxfp6_e2m3 to mxint8", "mxint8 to mxfp6_e3m2", "bm_e4m3x48 to bm_e2m1x48",
-        "mx_m3_k8_4_d6_2 to mxfp4x8",
+        "mx_m3_k8_4_d6_2 to mxfp4x8", "bfp8x32 to mxfp4",
     ),
     "rounding": ("rne", "rna", "rtz"),
     "scale_rule": tuple(ScaleRule),

@@ -50,7 +50,9 @@ class GroupExponent(wiring.Component):
         if self._rule is ScaleRule.CEIL:
             largest = element.max_integer >> element.max_integer.bit_length() - element.precision
             pad = max(element.precision - bits, 0)
-            m.d.comb += bump.eq(Cat(Const(0, pad), peak.significand) > largest << bits + pad - element.precision)
+            limit = largest << bits + pad - element.precision
+            if (1 << bits) - 1 << pad > limit:  # else no source value is that large
+                m.d.comb += bump.eq(Cat(Const(0, pad), peak.significand) > limit)
         elif self._rule is ScaleRule.EVEN and element.precision < bits:
             rest = peak.significand[: bits - element.precision]
             m.d.comb += bump.eq(peak.significand[len(rest) :].all() & (rest >= 1 << len(rest) - 1))

@@ -95,7 +95,7 @@ class MultiplyFloat(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.product = product = MultiplyRaw(self._layout)
+        m.submodules.raw = product = MultiplyRaw(self._layout)
         m.submodules.round = rounder = RoundFloat(product.significand_bits, product.biased_bits, self._layout)
         m.d.comb += [product.a.eq(self.a), product.b.eq(self.b), self.value.eq(rounder.value)]
         m.d.comb += [

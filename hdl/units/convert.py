@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -87,16 +87,14 @@ class ConvertConfig(BlockUnitConfig):
 def value_layout(source: BlockFormat, target: BlockFormat) -> FloatLayout:
     """A float that holds every value of a block as a normal number, and every binade in which a target's block ends."""
     element = source.element
-    fraction_bits = max(element.precision - 1, element.largest_code_integer.bit_length() - 1, 1)
-    if element.is_float:
-        fraction_bits = max(element.mantissa_bits, 1)
+    magnitude_bits = element.precision if element.is_float else element.largest_code_integer.bit_length()
     lowest = min(source.scale.lowest + source.unit_exponent, target.scale.lowest + target.unit_exponent)
     highest = max(
         f.scale.highest + 2 + f.element.lsb_exponent + f.element.max_integer.bit_length() for f in (source, target)
     )
     # Normal numbers reach from 1 - bias to bias.
     bits = max(1 - lowest, highest).bit_length() + 1
-    return FloatLayout("value", bits, fraction_bits)
+    return FloatLayout("value", bits, max(magnitude_bits - 1, 1))
 
 
 class Convert(StreamUnit[ConvertConfig]):
@@ -155,17 +153,14 @@ class Convert(StreamUnit[ConvertConfig]):
         if fmt.microexponents:
             moves.append(fmt.max_microexponent - block.microexponent[k // fmt.subblock])
         zeros = leading_zeros(m, factor.magnitude, name=f"x_{k}_leading")
-        # The leading one of the magnitude weighs 2^(width - 1 - zeros) units.
+        # The leading one of the magnitude weighs 2^(width - 1 - zeros) units; what follows it is the fraction.
         width = len(factor.magnitude)
         field = sum(moves, scale.exponent) - zeros + (width - 1 + layout.bias)
-        normalized = Signal(width, name=f"x_{k}_normalized")
         value = Signal(layout, name=f"value_{k}")
         some = factor.magnitude.any()
-        fraction = Cat(Const(0, layout.fraction_bits), normalized[:-1])[-layout.fraction_bits :]
         m.d.comb += [
-            normalized.eq(factor.magnitude << zeros),
             value.exponent.eq(Mux(some, field, 0)),
-            value.fraction.eq(fraction),
+            value.fraction.eq(factor.magnitude[:-1] << zeros),
             value.sign.eq(factor.sign & (some | fmt.element.keeps_negative_zero)),
         ]
         return value, [flag for flag in (factor.nan, factor.infinity) if flag is not None]

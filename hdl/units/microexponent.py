@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from amaranth.hdl import Module, Signal, signed
+from amaranth.hdl import Module, Shape, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,7 +15,12 @@ from hdl.stream import OutputBuffer, Pipeline
 from hdl.units.factors import product_shape
 from hdl.units.unit import StreamUnit
 
-__all__ = ["MicroexponentShifter", "MicroexponentShifterConfig", "ShiftGroup"]
+__all__ = ["MicroexponentShifter", "MicroexponentShifterConfig", "ShiftGroup", "total_shape"]
+
+
+def total_shape(size: int, product_bits: int, microexponents: tuple[int, ...]) -> Shape:
+    """Of a group's sum: ceil(log2 size) bits more than a product, and as many as the largest move is far."""
+    return signed(product_bits + (size - 1).bit_length() + sum((1 << bits) - 1 for bits in microexponents))
 
 
 class ShiftGroup(wiring.Component):
@@ -28,20 +33,19 @@ class ShiftGroup(wiring.Component):
 
     def __init__(self, size: int, product_bits: int, microexponents: tuple[int, ...]) -> None:
         self._names = [f"t_{k}" for k in range(len(microexponents))]
-        # The sum of `size` products needs ceil(log2 size) bits more than one; the largest move adds its distance.
-        self._sum = signed(product_bits + (size - 1).bit_length())
         self._most = sum((1 << bits) - 1 for bits in microexponents)
+        self._total = total_shape(size, product_bits, microexponents)
         super().__init__(
             {
                 "products": In(data.ArrayLayout(signed(product_bits), size)),
                 **{name: In(bits) for name, bits in zip(self._names, microexponents, strict=True)},
-                "total": Out(signed(self._sum.width + self._most)),
+                "total": Out(self._total),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        inside, amount = Signal(self._sum), Signal(range(self._most + 1))
+        inside, amount = Signal(signed(self._total.width - self._most)), Signal(range(self._most + 1))
         m.d.comb += [
             inside.eq(reduce_tree(lambda a, b: a + b, list(self.products))),
             # The largest microexponent is all ones: what t leaves of it is its complement.
@@ -97,19 +101,19 @@ class MicroexponentShifter(StreamUnit[MicroexponentShifterConfig]):
     def __init__(self, config: MicroexponentShifterConfig) -> None:
         bits = tuple(fmt.microexponent_bits for fmt in config.operands if fmt.microexponents)
         product = product_shape(*(fmt.element for fmt in config.operands))
-        self._shift = ShiftGroup(config.group, product.width, bits)
+        self._group = (config.group, product.width, bits)
         group: dict[str, object] = {"product": data.ArrayLayout(product, config.group)}
         for name, fmt in zip("ab", config.operands, strict=True):
             if fmt.microexponents:
                 group[name] = data.StructLayout({"microexponent": fmt.microexponent_bits})
-        self._out = data.StructLayout({"sum": self._shift.total.shape()})
+        self._out = data.StructLayout({"sum": total_shape(*self._group)})
         super().__init__(
             config, {"i": In(stream.Signature(data.StructLayout(group))), "o": Out(stream.Signature(self._out))}
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.shift = shift = self._shift
+        m.submodules.shift = shift = ShiftGroup(*self._group)
         m.submodules.buffer = buffer = OutputBuffer(self._out)
         wiring.connect(m, buffer.o, wiring.flipped(self.o))
         enable = buffer.i.ready

@@ -77,8 +77,8 @@ def test_unchanged_output_is_left_alone_and_changed_output_replaced(tmp_path):
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_manifest_regenerates_its_unit(unit, tmp_path):
-    block = ["--format", "bfp4x4"] if "format" in UNITS[unit].config.__dataclass_fields__ else []
-    assert main(["--unit", unit, *block, "--pipeline", "0", "-q", "-o", str(tmp_path / "a")]) == 0
+    words = make_config(unit, **SMALL.get(unit, {}), pipeline=0).command().split()[3:]
+    assert main([*words, "-q", "-o", str(tmp_path / "a")]) == 0
     (manifest,) = (tmp_path / "a").glob("*.json")
     assert main(["--config", str(manifest), "-q", "-o", str(tmp_path / "b")]) == 0
     for path in (tmp_path / "a").iterdir():
@@ -97,6 +97,7 @@ def test_manifest_fields_tile_every_payload():
 
 
 SMALL = {unit: {"format": "bfp4x4"} for unit in ("dot", "quantize", "dequantize", "tile")}
+SMALL |= {"convert": {"format": "bfp4x4", "to": "bfp8x4"}, "microexponent_shifter": {"format": "mx4"}}
 
 # Everything that is not a default shows in the name, so that no two of these may share one.
 VARIANTS = [("dot", {"format": f}) for f in ("bfp4x4", "bfp5x4", "bfp4x8", "bfp4x4e8", "bfp16x4e5")] + [
@@ -129,11 +130,17 @@ VARIANTS = [("dot", {"format": f}) for f in ("bfp4x4", "bfp5x4", "bfp4x8", "bfp4
     }.items()
     for options in choices
 ]
+VARIANTS += [
+    ("dot", {"format": "nvfp4", "accumulate": "fp32"}),
+    ("microexponent_shifter", {"format": "mx4"}),
+    ("convert", {}),
+    ("convert", {"format": "mxfp8_e4m3x4", "to": "mxfp4x4", "inexact": "round"}),
+]
 
 
 def test_no_two_configurations_share_a_name():
     names = [make_config(unit, **options).name for unit, options in VARIANTS]
-    assert len(set(names)) == len(names) == 31
+    assert len(set(names)) == len(names) == 35
     assert all(name.isidentifier() for name in names)
 
 
@@ -170,6 +177,16 @@ BAD = [
     ("--unit quantize --random-bits 4", "--random-bits 4: only with --rounding sr"),
     ("--unit quantize --rounding sr --seed 4", "--seed 4: only with --random xorshift"),
     ("--unit quantize --from fp64", "--from fp64: one of fp32, bf16, fp16"),
+    (
+        "--unit quantize --to nvfp4",
+        "--format nvfp4: a format whose scale is a power of two; nvfp4 goes into --unit dot",
+    ),
+    ("--unit tile --format nvfp4", "--format nvfp4: a format whose scale is a power of two"),
+    ("--format nvfp4 --mode f25", "--format nvfp4: sign-magnitude elements in blocks that divide 64"),
+    ("--unit microexponent_shifter --format mxfp4", "--format mxfp4: a format with microexponents (mx9, mx6, mx4, "),
+    ("--unit convert --from mx9 --to mx6", "--to mx6: --from mx9 is not exact (elements reach down 6 binades, mx6"),
+    ("--unit convert --from mx9 --to mxfp4", "--to mxfp4: a format of block 16, like --format mx9"),
+    ("--unit convert --rounding rtz", "--rounding rtz: only with --inexact round"),
     ("--unit tile --seed 1", "--seed 1: only with --rounding sr"),
     ("--config missing.json", "--config missing.json: "),
     ("--config pyproject.toml", "--config pyproject.toml: not a manifest"),
@@ -189,6 +206,13 @@ def test_bad_input_is_one_line_and_status_2(words, message, capsys, tmp_path):
     assert err.startswith("error: ")
     assert not out
     assert not list(tmp_path.iterdir())
+
+
+def test_no_wire_is_declared_signed():
+    # write_verilog prints operands of unsigned cells bare: Verilog would extend what is declared signed by its sign
+    verilog = emit(make_config("microexponent_shifter", format="mx4")).verilog
+    assert "$signed(" in verilog
+    assert " signed " not in verilog
 
 
 def test_missing_tool_is_status_3_with_a_hint(capsys):
