@@ -73,6 +73,12 @@ def _nearest(pattern, base, p):
 
 
 @njit(inline="always")
+def _not_above(magnitude, nearest, unit):
+    """The multiple of the unit below a magnitude; patterns compare like the values, and make faster code."""
+    return nearest - _float(unit if _bits(nearest) > _bits(magnitude) else u32(0))
+
+
+@njit(inline="always")
 def _signed(magnitude, pattern, p):
     return _bits(_float(_bits(magnitude) | u32(pattern & _SIGN)) + p.zero)
 
@@ -93,12 +99,11 @@ def _elements(x, out, bases, words, rounding, p):
     elif rounding == RTZ:
         for i in range(x.size):
             magnitude, unit, value = _nearest(x[i], bases[i], p)
-            value -= _float(unit) if value > magnitude else np.float32(0)
-            out[i] = _signed(value, x[i], p)
+            out[i] = _signed(_not_above(magnitude, value, unit), x[i], p)
     else:
         for i in range(x.size):
             magnitude, unit, value = _nearest(x[i], bases[i], p)
-            value -= _float(unit) if value > magnitude else np.float32(0)
+            value = _not_above(magnitude, value, unit)
             # The fraction of a unit in 32 bits; those that this drops could not carry, words end there.
             fraction = u32((magnitude - value) * _float(u32(254 << 23) - unit) * np.float32(1 << 32))
             value += _float(unit) if u32(fraction + words[i]) < fraction else np.float32(0)
@@ -119,46 +124,56 @@ def _fields(largest, p):
     exact = True
     for i in range(largest.size):
         field = min(max(u32((largest[i] + p.carry) & _FIELD), p.lowest), p.highest)
-        exact &= (field >= p.least or largest[i] == 0) & (field <= p.most) & (largest[i] < _FIELD)
+        exact &= ((field >= p.least) | (largest[i] == 0)) & (field <= p.most) & (largest[i] < _FIELD)
         largest[i] = max(field, p.least)
     return exact
 
 
 @njit(inline="always")
 def _own_base(largest, field, p):
-    """The base of a pair: no higher than its block's, no further below than the largest microexponent reaches."""
+    """The base of a pair: no higher than its block's, no further below than the largest microexponent reaches.
+
+    Without microexponents, where that is 0, every part of a block takes the block's.
+    """
     own = u32((largest + p.carry) & _FIELD)
     return u32(max(min(own, field), u32(field - p.shift)) - p.range)
 
 
 @njit
-def _spread(fields, bases, block):
-    """The field of its block to every element."""
-    for b in range(-(-bases.size // block)):
-        base = bases[b * block : (b + 1) * block]
-        for i in range(base.size):
-            base[i] = fields[b]
+def _groups_largest(x, size, largest):
+    """Largest magnitudes of groups of `size`, the last of which may be short; the filled part of `largest`."""
+    whole = x.size // size
+    if size == 1:
+        for j in range(whole):
+            largest[j] = x[j] & _MAGNITUDE
+    elif size == 2:  # by itself, because this loop becomes vector code
+        for j in range(whole):
+            largest[j] = max(u32(x[2 * j] & _MAGNITUDE), u32(x[2 * j + 1] & _MAGNITUDE))
+    else:
+        grid = x[: whole * size].reshape(whole, size)
+        for j in range(whole):
+            largest[j] = _largest(grid[j])
+    if whole * size < x.size:
+        largest[whole] = _largest(x[whole * size :])
+    return largest[: -(-x.size // size)]
 
 
 @njit
-def _block_bases(x, bases, p):
-    """Fields of blocks, element by element, to the bases of their pairs, in place; x begins with a pair."""
-    k = np.int64(p.subblock)
-    if p.shift == 0:
-        for i in range(x.size):
-            bases[i] -= p.range
-        return
-    if k == 2:  # by itself, because this loop becomes vector code
-        for j in range(x.size // 2):
-            largest = max(u32(x[2 * j] & _MAGNITUDE), u32(x[2 * j + 1] & _MAGNITUDE))
-            base = _own_base(largest, bases[2 * j], p)
-            bases[2 * j] = base
-            bases[2 * j + 1] = base
-    for start in range(x.size // 2 * 2 if k == 2 else 0, x.size, k):
-        pair = x[start : start + k]
-        base = _own_base(_largest(pair), bases[start], p)
-        for j in range(pair.size):
-            bases[start + j] = base
+def _spread(groups, size, members):
+    """The value of its group to every member."""
+    whole = members.size // size
+    if size == 1:
+        members[:] = groups
+    elif size == 2:
+        for j in range(whole):
+            members[2 * j] = groups[j]
+            members[2 * j + 1] = groups[j]
+    else:
+        grid = members[: whole * size].reshape(whole, size)
+        for j in range(whole):
+            for i in range(size):
+                grid[j, i] = groups[j]
+    members[whole * size :] = groups[groups.size - 1]
 
 
 @njit
@@ -204,24 +219,29 @@ def along_rows(x, out, length, block, plan, rounding, words, key, kept):
     SR takes left-aligned 32-bit words (n) or, where there are none, makes them from `key` and keeps the bits `kept`.
     """
     p = plan[0]
-    fields, bases, drawn = np.empty(_CHUNK, np.uint32), np.empty(_CHUNK, np.uint32), np.empty(_CHUNK, np.uint32)
+    scratch = np.empty((5, _CHUNK), np.uint32)
     slots = -(-length // block) * block  # of a row, pads included
     block = min(block, length)
+    pair = np.int64(p.subblock) if p.shift else block
+    pairs = -(-block // pair)  # of a block
     # Rows of whole blocks and pairs are as good as one long row.
-    whole = length % block == 0 and block % np.int64(p.subblock) == 0
+    whole = length % block == 0 and block % pair == 0
     span, step = x.size if whole else length, _CHUNK // block * block
     for row in range(0, x.size, span):
         for start in range(row, row + span, step):
             stop = min(start + step, row + span)
             values, made, used = x[start:stop], out[start:stop], words[start:stop]
             if rounding == SR and not words.size:
-                used = drawn[: stop - start]
+                used = scratch[0, : stop - start]
                 _draw_rows(used, start, length, slots, key, kept)
-            for b in range(-(-values.size // block)):
-                fields[b] = _largest(values[b * block : (b + 1) * block])
-            if _fields(fields[: -(-values.size // block)], p):
-                _spread(fields, bases[: values.size], block)
-                _block_bases(values, bases, p)
+            largest = _groups_largest(values, pair, scratch[1])
+            fields = _groups_largest(largest, pairs, scratch[2])
+            if _fields(fields, p):
+                own, bases = scratch[3, : largest.size], scratch[4, : stop - start]
+                _spread(fields, pairs, own)
+                for j in range(own.size):
+                    own[j] = _own_base(largest[j], own[j], p)
+                _spread(own, pair, bases)
                 _elements(values, made, bases, used, rounding, p)
             else:
                 for b in range(0, values.size, block):
