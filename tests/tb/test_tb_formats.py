@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from fractions import Fraction
+from functools import reduce
 from itertools import combinations, product
 
 import numpy as np
@@ -13,10 +14,10 @@ import tb.models_dot
 from golden import reference
 from golden.catalog import get_format
 from golden.formats import Rounding
-from golden.rounding import TARGETS, to_float
+from golden.rounding import TARGETS, canonical_nan, to_float
 from hdl.registry import make_config
 from tb import pairwise, verified
-from tb.batches import element_field, prefixes, to_code
+from tb.batches import element_field, prefixes, scale_field, tensor_scales, to_code
 from tb.bulk_check import check
 from tb.configurations import FORMATS, configurations, find
 from tb.covering import covering_array, missing_pairs
@@ -31,6 +32,7 @@ from tb.stimulus import corner_batch, random_batch
 SMALL = ["mx_m3_k4_2_d6_2", "mx_m7_k8_2_d8_1", "mxfp8_e5m2x3", "mxfp8_e4m3x3", "mxfp6_e3m2x2", "mxfp4x4", "mxint8x3"]
 SMALL += ["msfp12x4", "bm_e2m5x3", "bm_e4m3x2"]
 PAIRS = [("mxint8x3", "mxfp8_e5m2x3"), ("mxfp4x4", "msfp12x4"), ("mx_m7_k8_2_d8_1", "mx_m2_k8_2_d8_1")]
+PAIRS += [("nvfp4", "nvfp4"), ("mx9", "nvfp4")]
 CORNERS = [
     {"unit": "dot", "format": "mx4", "accumulate": "fused"},
     {"unit": "dot", "format": "mx9", "mode": "f25"},
@@ -41,6 +43,12 @@ CORNERS = [
     {"unit": "quantize", "format": "mxfp8_e4m3x8", "source": "fp16", "rounding": "rtz"},
     {"unit": "dequantize", "format": "mxfp8_e5m2", "target": "fp16"},
     {"unit": "tile", "format": "mxfp4x4", "to": "mxfp6_e2m3x4"},
+    {"unit": "dot", "format": "nvfp4", "accumulate": "fp32"},
+    {"unit": "dot", "format": "mx9", "format_b": "nvfp4", "accumulate": "fused"},
+    {"unit": "microexponent_shifter", "format": "mx9", "format_b": "mx4"},
+    {"unit": "convert", "format": "mxfp4x4", "to": "mxfp8_e4m3x4"},
+    {"unit": "convert", "format": "mx9", "to": "mx6", "inexact": "round", "scale_rule": "even"},
+    {"unit": "convert", "format": "bfp8x8", "to": "mxfp4x8", "inexact": "round", "rounding": "rna"},
 ]
 
 
@@ -54,7 +62,7 @@ def block(fmt, inputs, k, prefix=""):
     """A stored block of transfer k, for the reference."""
     shared = inputs[prefix + "microexponent"][k].tolist() if fmt.microexponents else []
     codes = inputs[prefix + element_field(fmt)][k].tolist()
-    return reference.Block(fmt, int(inputs[prefix + "exponent"][k]), codes, shared)
+    return reference.Block(fmt, int(inputs[prefix + scale_field(fmt)][k]), codes, shared)
 
 
 def pairs(config, inputs, k):
@@ -80,7 +88,9 @@ def test_dot_is_the_scalar_reference(a, b, accumulate):
         total = 0 if inputs["first"][k] else total
         term = reference.block_sum(x, y)
         total = reference.fp32_add(total, special) if special else reference.fused_add(total, term)
-        sums += [total] * int(inputs["last"][k])
+        scales = [int(inputs[name][k]) for name in tensor_scales(config)]
+        shown = reference.fp32_multiply(total, reduce(reference.fp32_multiply, scales)) if scales else total
+        sums += [shown] * int(inputs["last"][k])
     assert outputs["value"].tolist() == sums
 
 
@@ -114,6 +124,40 @@ def test_quantize_is_the_scalar_reference(name, rounding, rule):
         words = inputs["random"][k].tolist() if rounding == "sr" else None
         made = reference.quantize(values, fmt, Rounding(rounding), rule, words, config["random_bits"])
         assert block(fmt, outputs, k) == made
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"format": "mx6", "to": "mx9"},
+        {"format": "mx9", "to": "mx4", "inexact": "round", "scale_rule": "even"},
+        {"format": "mxfp8_e5m2x3", "to": "mxfp6_e2m3x3", "inexact": "round", "rounding": "rna", "scale_rule": "ceil"},
+    ],
+    ids=lambda o: f"{o['format']}-{o['to']}",
+)
+def test_convert_is_the_scalar_reference(options):
+    config, inputs, outputs = drawn(200, unit="convert", **options)
+    source, target = get_format(config["format"]), get_format(config["to"])
+    for k in range(length(inputs)):
+        made = reference.convert(block(source, inputs, k), target, Rounding(config["rounding"]), config["scale_rule"])
+        assert block(target, outputs, k) == made
+
+
+def test_the_shifter_is_the_group_of_a_block_sum():
+    """Products of the elements of two blocks, group by group through the model, add up to the block's exact sum."""
+    _, pairs_of, _ = drawn(60, unit="dot", format="mx9", format_b="mx4")
+    config = make_config("microexponent_shifter", format="mx9", format_b="mx4").to_dict()
+    formats = [get_format(config[key]) for key in ("format", "format_b")]
+    for k in range(length(pairs_of)):
+        x, y = (block(fmt, pairs_of, k, prefix) for fmt, prefix in zip(formats, ("a.", "b."), strict=True))
+        if reference.block_special(x, y):
+            continue
+        values = [[reference.decode_element(c, b.format.element) for c in b.codes] for b in (x, y)]
+        products = np.prod(values, axis=0).reshape(-1, 2) & ((1 << 10) - 1)  # 127 * 3 and a sign
+        shared = {f"{n}.microexponent": np.array(b.microexponents, np.uint8) for n, b in (("a", x), ("b", y))}
+        sums = expected(config, {"product": products.astype(np.uint16)} | shared)["sum"].astype(np.int64)
+        sums -= sums >> 12 << 13  # 11 bits of a pair's sum, moved by up to 2
+        assert sums.sum() == reference.block_sum(x, y).sum
 
 
 def rounded(value, target):
@@ -210,17 +254,26 @@ def test_the_list_of_formats_keeps_its_promises():
 def test_a_million_vectors_for_each_format():
     jobs = SETS["formats"]
     single = {job.config.format for job in jobs if job.config == make_config("dot", format=job.config.format)}
-    assert single == set(FORMATS)
-    assert all(job.vectors >= 1_000_000 for job in jobs)
+    assert single == {*FORMATS, "nvfp4"}
+    for unit in ("quantize", "dequantize"):
+        assert {make_config(unit, format=name) for name in FORMATS} <= {job.config for job in jobs}
+    assert all(job.vectors >= 1_000_000 or job.name.endswith("-all") for job in jobs)
     mixed = next(job for job in jobs if job.config.format_b != job.config.format)
     batch = mixed.batch(2, 1)
     assert length(batch) * mixed.chunks >= mixed.vectors
     assert all((batch[name] == again).all() for name, again in mixed.batch(2, 1).items())
 
 
-@pytest.mark.parametrize("unit", ["quantize", "dequantize"])
+def test_all_groups_of_a_shifter_are_all_there_are():
+    (job,) = [job for job in SETS["formats"] if job.name == "shifter-mx4-all"]
+    batch = job.batch(0, 1)
+    columns = [*batch["product"].T, batch["a.microexponent"], batch["b.microexponent"]]
+    assert len(set(zip(*(column.tolist() for column in columns), strict=True))) == job.vectors == 1 << 12
+
+
+@pytest.mark.parametrize("unit", pairwise.ARRAYS)
 def test_every_pair_of_values_is_in_a_unit(unit):
-    factors = {"quantize": pairwise.QUANTIZE, "dequantize": pairwise.DEQUANTIZE}[unit]
+    factors = pairwise.ARRAYS[unit]
     array = pairwise.rows(unit)
     met = {(name, row[name], other, row[other]) for row in array for name, other in combinations(factors, 2)}
     wanted = {
@@ -230,8 +283,11 @@ def test_every_pair_of_values_is_in_a_unit(unit):
     }
     assert met == wanted
     assert array == pairwise.rows(unit)
-    defaults = {make_config(unit=unit, format=name) for name in pairwise.PAIRWISE_FORMATS}
-    assert defaults <= {pairwise.configuration(unit, row) for row in array}
+    made = {pairwise.configuration(unit, row) for row in array}
+    if unit == "convert":
+        assert {config.inexact for config in made} == {"refuse", "round"}
+    else:
+        assert {make_config(unit=unit, format=name) for name in pairwise.PAIRWISE_FORMATS} <= made
 
 
 def test_a_covering_array_is_small_and_a_lost_row_is_missed():
@@ -252,7 +308,7 @@ def test_what_is_said_to_be_verified_is_current():
 # Verilog, and a manifest that names another semantics of the same ports: the bench must tell them apart.
 LIES = [
     ({"unit": "quantize", "format": "mx4", "scale_rule": "even"}, {"scale_rule": "floor"}),
-    ({"unit": "quantize", "format": "mxfp8_e4m3x4", "rounding": "rna"}, {"rounding": "rne"}),
+    ({"unit": "convert", "format": "mxfp8_e4m3x4", "to": "mxfp4x4", "inexact": "round"}, {"rounding": "rna"}),
     ({"unit": "dot", "format": "mxfp8_e4m3x4"}, {"format": "bm_e4m3x4", "format_b": "bm_e4m3x4"}),
 ]
 
@@ -265,6 +321,21 @@ def test_hardware_agrees_and_a_lie_about_it_is_caught(options, lie):
     assert record.passed, record.failure
     wrong = Manifest.from_dict({**data, "config": {**data["config"], **lie}})
     assert not check(wrong, verilog, vectors=3000, optimize=False).passed
+
+
+def test_nvfp4_in_hardware_rounds_the_product_of_the_scales_first(monkeypatch):
+    require_verilator()
+    verilog, data = emitted(make_config("dot", format="nvfp4", accumulate="fp32"))
+    manifest = Manifest.from_dict(data)
+    record = check(manifest, verilog, vectors=3000, optimize=False)
+    assert record.passed, record.failure
+
+    def one_after_the_other(total, *scales):
+        with np.errstate(all="ignore"):
+            return canonical_nan(total * scales[0] * scales[1])
+
+    monkeypatch.setattr(tb.models_dot, "tensor_scaled", one_after_the_other)
+    assert not check(manifest, verilog, vectors=3000, optimize=False).passed
 
 
 def test_f25_in_hardware_cuts_towards_minus_infinity(monkeypatch):
