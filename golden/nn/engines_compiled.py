@@ -33,27 +33,34 @@ def _two_sum(x, y):
 
 
 @njit
-def _carried(a, row, columns, b, first, step, start, stop, lanes, out, place):
-    """Sums of one block for one row and `lanes` columns, each as a float64 and its error; rounded once into `out`.
+def _any(flags, places):
+    return flags[places[0]] or flags[places[1]] or flags[places[2]] or flags[places[3]]
+
+
+@njit
+def _carry(a, rows, columns, b, first, step, out):
+    """Sums of one block of a register tile, each as a float64 and its error; rounded once into `out`.
 
     Errors are multiples of the products' unit and small beside 2^53 of it, so their float64 sum is exact. The sum of
     both is rounded to odd in float64, from which 24 bits round as from the exact one (Boldo and Melquiond 2008).
     """
-    for lane in range(lanes):
-        total, error = np.float64(0), np.float64(0)
-        for k in range(start, stop):
-            product = np.float64(a[row + columns[k]]) * np.float64(b[first + k * step + lane])
-            total, lost = _two_sum(total, product)
-            error += lost
-        total, error = _two_sum(total, error)
-        if error != 0 and np.float64(total).view(np.int64) & 1 == 0:
-            total = np.nextafter(total, np.inf if error > 0 else -np.inf)
-        out[place + lane] = np.float32(total)
+    lanes = out.size // _ROWS
+    for r in range(_ROWS):
+        for lane in range(lanes):
+            total, error = np.float64(0), np.float64(0)
+            for k in range(columns.size):
+                product = np.float64(a[rows[r] + columns[k]]) * np.float64(b[first + k * step + lane])
+                total, lost = _two_sum(total, product)
+                error += lost
+            total, error = _two_sum(total, error)
+            if error != 0 and np.float64(total).view(np.int64) & 1 == 0:
+                total = np.nextafter(total, np.inf if error > 0 else -np.inf)
+            out[r * lanes + lane] = np.float32(total)
 
 
 def _kernel(lanes: int, kind: type[np.floating[Any]]) -> Any:
     """The kernel for tiles of so many columns, blocks summed in `kind`."""
-    single, exact = np.dtype(np.float32).type, kind
+    single, exact, carries = np.float32, kind, kind is np.float64
 
     @njit(error_model="numpy", cache=True)
     def run(a, rows, columns, b, panels, step, length, block, wide_a, wide_b, flagged, out):
@@ -83,23 +90,16 @@ def _kernel(lanes: int, kind: type[np.floating[Any]]) -> Any:
                         while k < end:
                             stop = min(k + block, end)
                             p0, p1, p2, p3 = empty, empty, empty, empty
-                            if flagged and (
-                                wide_b[t * depth + k]
-                                or wide_a[r0 + columns[k]]
-                                or wide_a[r1 + columns[k]]
-                                or wide_a[r2 + columns[k]]
-                                or wide_a[r3 + columns[k]]
-                            ):
-                                _carried(a, r0, columns, b, first, step, k, stop, lanes, scratch, 0)
-                                _carried(a, r1, columns, b, first, step, k, stop, lanes, scratch, lanes)
-                                _carried(a, r2, columns, b, first, step, k, stop, lanes, scratch, 2 * lanes)
-                                _carried(a, r3, columns, b, first, step, k, stop, lanes, scratch, 3 * lanes)
-                                s0 = accumulate(s0, load(lanes, scratch, 0))
-                                s1 = accumulate(s1, load(lanes, scratch, lanes))
-                                s2 = accumulate(s2, load(lanes, scratch, 2 * lanes))
-                                s3 = accumulate(s3, load(lanes, scratch, 3 * lanes))
-                                k = stop
-                                continue
+                            if carries:
+                                tile = r0 + columns[k], r1 + columns[k], r2 + columns[k], r3 + columns[k]
+                                if flagged and (wide_b[t * depth + k] or _any(wide_a, tile)):
+                                    _carry(a, (r0, r1, r2, r3), columns[k:stop], b, first + k * step, step, scratch)
+                                    s0 = accumulate(s0, load(lanes, scratch, 0))
+                                    s1 = accumulate(s1, load(lanes, scratch, lanes))
+                                    s2 = accumulate(s2, load(lanes, scratch, 2 * lanes))
+                                    s3 = accumulate(s3, load(lanes, scratch, 3 * lanes))
+                                    k = stop
+                                    continue
                             while k < stop:
                                 place = at(columns, k)
                                 row = load(lanes, b, first + k * step)
