@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--set", choices=list(SETS), default="digits", help="what is trained; default: %(default)s")
-    parser.add_argument("--rows", metavar="NAMES", help="only these, separated by commas (or semicolons)")
+    parser.add_argument("--rows", metavar="NAMES", help="only these, separated by semicolons")
     parser.add_argument("--seeds", type=int, metavar="N", help="seeds 0..N-1 (1..100); default: the set's own")
     parser.add_argument("--out", type=Path, help="folder of all runs; default: runs/compare-SET")
     parser.add_argument("--data-dir", type=Path, default=DEFAULT_FOLDER, help="where sets are; default: %(default)s")

@@ -64,6 +64,8 @@ ENTRIES = [
     Entry(name="qm+qe", policy="qm_qe", flags=_learned("qm-qe", source="bf16")),
     Entry(name="bitchop", policy="bitchop"),
     Entry(name="bitwave", policy="bitwave"),
+    Entry(name="bitchop, alpha 1/2", policy="bitchop", flags={"bitchop-alpha": 0.5}),
+    Entry(name="bitwave, alpha 1/2", policy="bitwave", flags={"bitwave-alpha": 0.5}),
     Entry(name="bitwave, floors 2 and 4", policy="bitwave", flags={"bitwave-least-m": 2, "bitwave-least-k": 4}),
     Entry(name="boosters 1", policy="boosters"),
     Entry(name="boosters 10/160", policy="boosters", flags={"boosters-boost": _tenth}),
@@ -99,9 +101,9 @@ ENTRIES = [
 _QUICK = {"train_samples": 256, "batch": 32}
 SETS: dict[str, list[Scenario]] = {
     "quick": [Scenario(model="mlp", data="digits", epochs=3, seeds=1, run=_QUICK)],
-    "digits": [Scenario(model="lenet5", data="digits", epochs=40, seeds=3)],
+    "digits": [Scenario(model="lenet5", data="digits", epochs=30, seeds=3)],
     "full": [
-        Scenario(model="lenet5", data="digits", epochs=40, seeds=3),
+        Scenario(model="lenet5", data="digits", epochs=30, seeds=3),
         Scenario(model="lenet300", data="mnist", epochs=20, seeds=3),
         Scenario(model="resnet8", data="mnist", epochs=6, seeds=1),
         Scenario(model="transformer_lm", data="topics", epochs=3, seeds=1),
@@ -129,12 +131,12 @@ def make_config(scenario: Scenario, entry: Entry, seed: int, steps_per_epoch: in
 
 
 def find_entries(names: str | None, model: str) -> list[Entry]:
-    """The rows asked for, "qm,bitwave,...", or all that a model can run. Raises ConfigError for unknown names."""
+    """The rows asked for, "qm; bitwave; ...", or all that a model can run. Raises ConfigError for unknown names."""
     able = [entry for entry in ENTRIES if not (entry.stacks and model.startswith("transformer"))]
     if names is None:
         return able
     known = {entry.name for entry in ENTRIES}
-    wanted = [name.strip() for name in names.split(";" if ";" in names else ",")]
+    wanted = [name.strip() for name in names.split(";")]
     for name in wanted:
         if name not in known:
             raise ConfigError(f"--rows {name}: of {'; '.join(entry.name for entry in ENTRIES)}")
