@@ -1,6 +1,6 @@
-"""Time and memory of one training step, side by side in one run: own FP32, PyTorch where it is installed.
+"""Time and memory of one training step, side by side in one run: own FP32, narrow formats, PyTorch where installed.
 
-    python tests/bench/bench_training.py [--models lenet5,resnet8] [--contenders fp32,torch,torch_nhwc] [--batch N]
+    python tests/bench/bench_training.py [--models lenet5,resnet8] [--contenders fp32,torch,hbfp4,mx6] [--batch N]
                                          [--repeat N] [--json]
 
 One thread. Forward, loss, backward, SGD with Nesterov momentum and weight decay, on seeded Gaussian images (28x28x1 for
@@ -8,6 +8,9 @@ LeNet-5, 32x32x3 for ResNet-8, 10 classes). Steps of the contenders alternate; e
 median CPU time of a step, so that a busy neighbour counts little. `peak_mb` is the largest total of NumPy's arrays
 during a step above what the model holds between steps (not measured for PyTorch). PyTorch gets our weights, and a run
 stops if its first losses are not ours. `over_torch` is against the faster of its memory orders. Goal: at most 2.
+
+Contenders named after a format compute every product in its blocks, with the bits of the hardware; `over_fp32` is then
+the price of emulation. Goals on LeNet-5: BFP at most 2.5, MX formats at most 4, memory at most 3 times that of fp32.
 """
 
 import argparse
@@ -16,6 +19,7 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy loads
@@ -26,15 +30,19 @@ from golden.nn.layer import Layer
 from golden.nn.loss import CrossEntropy
 from golden.nn.models import build
 from golden.nn.optimiser import SGD
+from golden.nn.precision import Precision
+from golden.nn.products import quantise
 from golden.provenance import to_json
 
 SHAPES = {"lenet5": (28, 28, 1), "resnet8": (32, 32, 3), "lenet300": (28, 28, 1)}
 CLASSES, RATE, DECAY = 10, 0.01, 1e-4
 GOAL = 2.0  # times PyTorch
+FORMATS = ("hbfp4", "hbfp8", "mx9", "mx6", "mxint8", "mxfp4", "mxfp6_e3m2", "mxfp8_e4m3", "mxfp8_e5m2")
+EMULATION_GOALS = {name: 2.5 if name.startswith("hbfp") else 4.0 for name in FORMATS}  # times own FP32, on LeNet-5
 Step = Callable[[], float]  # one training step -> its loss
 
 
-def own(name: str, x: np.ndarray, y: np.ndarray, prepare: Callable[[Layer], None] = lambda model: None) -> Step:
+def own(name: str, x: np.ndarray, y: np.ndarray, prepare: Callable[[Layer], object] = lambda model: None) -> Step:
     """Our step; `prepare` may change the model's products."""
     model = build(name, x.shape[1:], CLASSES, seed=0)
     prepare(model)
@@ -79,6 +87,7 @@ CONTENDERS: dict[str, Callable[[str, np.ndarray, np.ndarray], Step]] = {
     "torch": lambda name, x, y: pytorch(name, x, y, channels_last=False),
     "torch_nhwc": lambda name, x, y: pytorch(name, x, y, channels_last=True),
 }
+CONTENDERS |= {name: partial(own, prepare=partial(quantise, precision=Precision.named(name))) for name in FORMATS}
 
 PYTORCH = {"torch", "torch_nhwc"}
 
@@ -150,7 +159,19 @@ def main() -> None:
             f" --batch {args.batch} --repeat {args.repeat} --json"
         )
         unit = "ms of CPU time per step, one thread; MB = 10^6 bytes"
-        print(to_json({"unit": unit, "batch": args.batch, "goal_over_torch": GOAL, "rows": rows}, command, seed=0))
+        print(
+            to_json(
+                {
+                    "unit": unit,
+                    "batch": args.batch,
+                    "goal_over_torch": GOAL,
+                    "goals_over_fp32": EMULATION_GOALS,
+                    "rows": rows,
+                },
+                command,
+                seed=0,
+            )
+        )
         return
     print("  ".join(f"{name:>10}" for name in rows[0]))
     for row in rows:
