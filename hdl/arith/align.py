@@ -1,10 +1,12 @@
-"""Shifting left by a variable amount into a wide word, the places beside the number filled as its encoding asks."""
+"""Shifting left by a variable amount into a wide word: by stages, or by one-hot choices for a few places."""
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 
 from amaranth.hdl import Module, Mux, Signal, Value
 
-__all__ = ["shift_left_filled"]
+__all__ = ["shift_left_chosen", "shift_left_filled"]
 
 
 def shift_left_filled(
@@ -34,3 +36,13 @@ def shift_left_filled(
             moved.append(bit)
         current = moved
     return current + [above] * (width - len(current))
+
+
+def shift_left_chosen(bits: Sequence[Value], choices: Sequence[Value], step: int) -> list[Value]:
+    """`bits` moved left by k * step where choices[k] is set, zeros beside them; exactly one of the choices is."""
+    width = len(bits) + step * (len(choices) - 1)
+    moved = []
+    for place in range(width):
+        met = [(chosen, place - k * step) for k, chosen in enumerate(choices)]
+        moved.append(reduce(or_, [chosen & bits[k] for chosen, k in met if 0 <= k < len(bits)]))
+    return moved

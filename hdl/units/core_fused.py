@@ -9,7 +9,7 @@ from amaranth.lib import data
 
 from golden.formats import BlockFormat
 from hdl.arith.adders import Adders
-from hdl.arith.align import shift_left_filled
+from hdl.arith.align import shift_left_chosen, shift_left_filled
 from hdl.arith.compress import carry_save, ripple
 from hdl.arith.heap import Bit, Heap
 from hdl.arith.prefix import prefix_add
@@ -95,7 +95,12 @@ class _Lanes:
         magnitudes(product, x.digits, y.digits)
         product.constant -= 1  # -p - 1 is p inverted
         inverted = [bit.value for bit in ripple(product, self._lane_adders)]
-        shifted = self._shift(number, [~(bit ^ sign) for bit in inverted], amount, below=sign, above=sign)
+        if amount.choices:  # few places: cheaper to fill with zeros and to invert afterwards
+            zero, word = Const(0, 1), [~bit for bit in inverted]
+            word = self._shift(number, word, Amount(amount.bits, 0, 1), below=zero, above=zero)
+            shifted = [bit ^ sign for bit in shift_left_chosen(word, amount.choices, 2)][: len(inverted) + amount.most]
+        else:
+            shifted = self._shift(number, [~(bit ^ sign) for bit in inverted], amount, below=sign, above=sign)
         self._missing = (1 << len(shifted)) - 1
         self._heap.add_word([Bit(bit, 20) for bit in shifted])
 

@@ -29,11 +29,15 @@ class Operand:
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """By how much a product moves left: its bits, and the smallest and largest value that they take."""
+    """By how much a product moves left: bits, and the smallest and largest value that they take.
+
+    Where there are `choices`, exactly one of them is set and adds twice its index to what the bits say.
+    """
 
     bits: list[Value]
     least: int
     most: int
+    choices: tuple[Value, ...] = ()
 
 
 def decode_block(m: Module, block: data.View, fmt: BlockFormat, *, name: str) -> list[Operand]:
@@ -74,6 +78,8 @@ def shift_amounts(
     def amount(number: int, x: Operand, y: Operand) -> Amount | None:
         own = [operand.exponent for operand in (x, y) if operand.exponent]
         words = own + [moves[number // size] for size, moves in shared]
+        if [len(word) for word in words] == [2, 2] and len(own) == 2:
+            return _sum_of_two_bit_exponents(m, *own, name=f"amount_{number}")
         if own:
             return _sum(adders, words, least=len(own))
         if not shared:
@@ -84,6 +90,18 @@ def shift_amounts(
         return groups[group]
 
     return amount
+
+
+def _sum_of_two_bit_exponents(m: Module, x: list[Value], y: list[Value], *, name: str) -> Amount:
+    """Exponents 1..3 move by 0, 1 or 2 each. Told apart, these are a stage of one place and a choice of 0, 2 or 4."""
+    by_one, by_two = ([word[1] & ~word[0] for word in (x, y)], [word[1] & word[0] for word in (x, y)])
+    one, some, both = Signal(name=f"{name}_one"), Signal(name=f"{name}_some"), Signal(name=f"{name}_both")
+    m.d.comb += [
+        one.eq(by_one[0] ^ by_one[1]),
+        some.eq(by_two[0] | by_two[1] | by_one[0] & by_one[1]),
+        both.eq(by_two[0] & by_two[1]),
+    ]
+    return Amount([one], 0, 4, (~some, some & ~both, both))
 
 
 def _sum(adders: Adders, words: list[list[Value]], least: int) -> Amount:

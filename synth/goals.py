@@ -1,0 +1,150 @@
+"""The dot-product cores that public ones are compared with: peers, targets, and the least that their arithmetic takes.
+
+Peers are the best public RTL of the same function, priced in the same flow (`TARGETS["cmos"]`): MX-for-FPGA's dot
+products, which take two's complement where ours take signs and magnitudes, and return the bare integer sum.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from golden.formats import BlockFormat, ElementEncoding
+from synth.liberty import CELLS
+
+__all__ = ["GOALS", "Goal"]
+
+_SIGNS = "sign and magnitude"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """`options` of unit dot_core; `peer_transistors` of the best public core; `target` for ours, at most."""
+
+    name: str
+    options: Mapping[str, Any]
+    domain: str
+    peer: str
+    peer_transistors: int
+    target: int
+
+    def floor(self, operands: tuple[BlockFormat, BlockFormat], width: int) -> dict[str, Any]:
+        """The least that this way of multiplying and adding takes.
+
+        bits              partial products and signs: what has to be added up
+        full_adders       one takes one bit away, `width` bits stay
+        gate_equivalents  those adders and the gates that make the bits, each by its cheapest library cell, and nothing
+                          else; None where a product is shifted, for which no least is known
+        """
+        a, b = (fmt.element for fmt in operands)
+        if a.is_float or b.is_float:
+            return self._shifted(operands, width)
+        lanes = operands[0].block
+        if a.encoding is ElementEncoding.SIGN_MAGNITUDE:
+            left = thinned(a.mantissa_bits, b.mantissa_bits)
+            products = a.mantissa_bits * b.mantissa_bits
+            bits, gates = lanes * (products + 1), lanes * (products * _NAND + (left + 1) * _XOR)
+        elif min(a.bits, b.bits) < _BOOTH_BITS:
+            bits = lanes * a.bits * b.bits
+            gates = bits * _NAND
+        else:
+            rows = (b.bits + 1) // 2
+            bits = lanes * rows * (a.bits + 2)
+            gates = lanes * rows * (a.bits + 1) * (_AOI22 + _XOR)
+        return {"bits": bits, "full_adders": bits - width, "gate_equivalents": gates + (bits - width) * _FA}
+
+    @staticmethod
+    def _shifted(operands: tuple[BlockFormat, BlockFormat], width: int) -> dict[str, Any]:
+        """Lanes of a multiplier, an exponent adder and a shifter: its places and the sign go into the heap."""
+        a, b = (fmt.element for fmt in operands)
+        significands = (a.precision, b.precision)
+        places = sum(significands) + (1 << a.exponent_bits) + (1 << b.exponent_bits) - 4
+        bits = operands[0].block * (places + 1)
+        multiplier = significands[0] * significands[1] - sum(significands)
+        exponents = min(a.exponent_bits, b.exponent_bits) - 1
+        adders = bits - width + operands[0].block * (multiplier + exponents)
+        return {"bits": bits, "full_adders": adders, "gate_equivalents": None}
+
+
+_FA, _NAND, _XOR, _AOI22 = (CELLS[name].area for name in ("FA", "NAND2", "XOR2", "AOI22"))
+_BOOTH_BITS = 7  # as in hdl/units/core_fused.py
+
+
+def thinned(a_bits: int, b_bits: int) -> int:
+    """Bits of an a_bits x b_bits product once full adders alone have taken what they can within it."""
+    columns = [0] * (a_bits + b_bits)
+    for i in range(a_bits):
+        for j in range(b_bits):
+            columns[i + j] += 1
+    for k, height in enumerate(columns):
+        adders = max(0, (height - 1) // 2)
+        columns[k] -= 2 * adders
+        if adders:
+            columns[k + 1] += adders
+    return sum(columns)
+
+
+def _mx(name: str) -> str:
+    return f"MX-for-FPGA {name}"
+
+
+GOALS: Mapping[str, Goal] = {
+    goal.name: goal
+    for goal in (
+        Goal(
+            name="bfp4x64",
+            options={"format": "bfp4x64"},
+            domain=f"{_SIGNS}, -7..7",
+            peer=_mx("INT4, k = 64"),
+            peer_transistors=60_924,
+            target=34_500,
+        ),
+        Goal(
+            name="int4x64",
+            options={"format": "bfp4x64", "encoding": "twos"},
+            domain="two's complement, -8..7",
+            peer=_mx("INT4, k = 64"),
+            peer_transistors=60_924,
+            target=41_000,
+        ),
+        Goal(
+            name="bfp6x32",
+            options={"format": "bfp6x32"},
+            domain=f"{_SIGNS}, -31..31",
+            peer=_mx("INT6, k = 32"),
+            peer_transistors=62_180,
+            target=40_500,
+        ),
+        Goal(
+            name="mxint8x32",
+            options={"format": "mxint8"},
+            domain="two's complement, -128..127",
+            peer=_mx("INT8, k = 32"),
+            peer_transistors=109_126,
+            target=70_500,
+        ),
+        Goal(
+            name="mxfp4x32",
+            options={"format": "mxfp4"},
+            domain="E2M1, every code",
+            peer=_mx("MXFP4, k = 32, exact"),
+            peer_transistors=22_480,
+            target=17_984,
+        ),
+        Goal(
+            name="mxfp6_e2m3x32",
+            options={"format": "mxfp6_e2m3"},
+            domain="E2M3, every code",
+            peer=_mx("MXFP6 E2M3, k = 32, exact"),
+            peer_transistors=49_618,
+            target=39_694,
+        ),
+        Goal(
+            name="mxfp8_e4m3x32",
+            options={"format": "mxfp8_e4m3"},
+            domain="E4M3, every code but NaN",
+            peer=_mx("MXFP8 E4M3, k = 32, exact"),
+            peer_transistors=97_956,
+            target=78_364,
+        ),
+    )
+}
