@@ -19,7 +19,7 @@ pin()  # before NumPy is loaded
 
 from golden.compare_plan import SETS, Entry, Scenario, find_entries, make_config  # noqa: E402
 from golden.compare_plots import draw  # noqa: E402
-from golden.compare_rows import row_of, run_facts, table  # noqa: E402
+from golden.compare_rows import row_of, run_facts, stage_starts, table  # noqa: E402
 from golden.data import DataError, DataSet, load  # noqa: E402
 from golden.data.registry import DEFAULT_FOLDER  # noqa: E402
 from golden.training.config import ConfigError, RunConfig  # noqa: E402
@@ -62,10 +62,13 @@ def compare(
     total = len(entries) * seeds
     for index, entry in enumerate(entries):
         runs[entry.name] = []
+        if entry.control_of and entry.control_of not in runs:
+            raise ConfigError(f"--rows {entry.name}: needs {entry.control_of} as well")
+        schedule = stage_starts(runs[entry.control_of]) if entry.control_of else []
         for seed in range(seeds):
             label = f"[{index * seeds + seed + 1}/{total}] {scenario.name} {entry.name}, seed {seed}: "
             folder = out / scenario.name / entry.name.replace(" ", "-").replace("/", "of") / f"seed-{seed}"
-            runs[entry.name].append(_run(make_config(scenario, entry, seed, steps), data, folder, label))
+            runs[entry.name].append(_run(make_config(scenario, entry, seed, steps, schedule), data, folder, label))
         rows[entry.name] = row_of(runs[entry.name], runs.get("fp32"))
     return rows, runs
 
@@ -91,7 +94,7 @@ def _all(args: argparse.Namespace, command: str) -> None:
         raise ConfigError(f"--seeds {args.seeds}: 1..100")
     report: dict[str, Any] = {}
     for scenario in SETS[args.set]:
-        entries = find_entries(args.rows, scenario.model)
+        entries = find_entries(args.rows, scenario)
         rows, runs = compare(scenario, entries, args.seeds or scenario.seeds, out, args.data_dir)
         report[scenario.name] = {"epochs": scenario.epochs, "rows": rows}
         text = f"{scenario.model} on {scenario.data}, {scenario.epochs} epochs\n\n{table(rows)}\n"

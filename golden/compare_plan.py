@@ -1,6 +1,6 @@
 """What `python -m golden.compare` trains: scenarios (model, data, length) and the policies run on each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,27 +10,12 @@ __all__ = ["ENTRIES", "SETS", "Entry", "Scenario", "find_entries", "make_config"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scenario:
-    """One model on one data set. `run` holds fields of RunConfig that differ from the model's recipe."""
-
-    model: str
-    data: str
-    epochs: int
-    seeds: int
-    run: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """Folder and heading."""
-        return f"{self.model}-{self.data}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One row: a policy, its flags (without dashes), and what else the run changes.
 
     Flags may be functions of (epochs, steps): constants that papers give for runs of their length are put in
-    proportion. `stacks`: needs a model that is a stack of image layers.
+    proportion. `stacks`: needs a model that is a stack of image layers. `control_of` names a PFQ row before this one:
+    its stages begin, in all seeds, at the epochs at which that row's began on average.
     """
 
     name: str
@@ -38,6 +23,7 @@ class Entry:
     flags: Mapping[str, Any] = field(default_factory=dict)
     run: Mapping[str, Any] = field(default_factory=dict)
     stacks: bool = False
+    control_of: str = ""
 
 
 _SGD = {"optimizer": "sgd", "momentum": 0.0, "lr": 0.4, "weight_decay": 0.0}  # DropBack has no momentum (policies.md 8)
@@ -72,11 +58,7 @@ ENTRIES = [
     Entry(name="boosters mx", policy="boosters", flags={"boosters-family": "mx"}),
     Entry(name="static 8/8", policy="static"),
     Entry(name="pfq", policy="pfq"),
-    Entry(
-        name="pfq control",
-        policy="pfq",
-        flags={"pfq-schedule": lambda epochs, steps: ",".join(str(epochs * part // 4) for part in (1, 2, 3))},
-    ),
+    Entry(name="pfq control", policy="pfq", control_of="pfq"),
     Entry(name="dfq", policy="dfq", stacks=True),
     Entry(name="fractrain", policy="fractrain", stacks=True),
     Entry(name="cpt", policy="cpt"),
@@ -98,10 +80,44 @@ ENTRIES = [
 ]
 """Every row, in the order of the table."""
 
+
+def _pfq(eps: float, alpha: float) -> Entry:
+    flags = {"pfq-eps": eps, "pfq-alpha": alpha}
+    return Entry(name=f"pfq {eps:g} {alpha:g}", policy="pfq", flags=flags)
+
+
+# The ablation that reviewers of FracTrain asked for (policies.md 5): both constants, and stages fixed in advance.
+PFQ_ENTRIES = [
+    Entry(name="fp32", policy="fp32"),
+    Entry(name="static 8/8", policy="static"),
+    *(_pfq(eps, alpha) for eps in (0.02, 0.05, 0.1, 0.15, 0.3) for alpha in (0.1, 0.3, 0.5, 0.7, 1.0)),
+    Entry(name="control of 0.05 0.3", policy="pfq", control_of="pfq 0.05 0.3"),
+    Entry(name="control of 0.15 0.5", policy="pfq", control_of="pfq 0.15 0.5"),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One model on one data set. `run` holds fields of RunConfig that differ from the model's recipe."""
+
+    model: str
+    data: str
+    epochs: int
+    seeds: int
+    run: Mapping[str, Any] = field(default_factory=dict)
+    entries: Sequence[Entry] = field(default_factory=lambda: ENTRIES)
+
+    @property
+    def name(self) -> str:
+        """Folder and heading."""
+        return f"{self.model}-{self.data}"
+
+
 _QUICK = {"train_samples": 256, "batch": 32}
 SETS: dict[str, list[Scenario]] = {
     "quick": [Scenario(model="mlp", data="digits", epochs=3, seeds=1, run=_QUICK)],
     "digits": [Scenario(model="lenet5", data="digits", epochs=30, seeds=3)],
+    "pfq": [Scenario(model="lenet5", data="digits", epochs=30, seeds=3, entries=PFQ_ENTRIES)],
     "full": [
         Scenario(model="lenet5", data="digits", epochs=30, seeds=3),
         Scenario(model="lenet300", data="mnist", epochs=20, seeds=3),
@@ -112,10 +128,14 @@ SETS: dict[str, list[Scenario]] = {
 """The sets of `--set`, each with the seeds that it runs unless told otherwise."""
 
 
-def make_config(scenario: Scenario, entry: Entry, seed: int, steps_per_epoch: int) -> RunConfig:
-    """The run of one row with one seed."""
+def make_config(
+    scenario: Scenario, entry: Entry, seed: int, steps_per_epoch: int, schedule: Sequence[int] = ()
+) -> RunConfig:
+    """The run of one row with one seed; `schedule` is for a control."""
     steps = scenario.epochs * steps_per_epoch
     flags = {name: value(scenario.epochs, steps) if callable(value) else value for name, value in entry.flags.items()}
+    if schedule:
+        flags["pfq-schedule"] = ",".join(map(str, schedule))
     options = tuple(sorted((name, str(value)) for name, value in flags.items()))
     run = {**scenario.run, **(entry.run if scenario.model != "transformer_lm" else {})}
     return RunConfig(
@@ -130,14 +150,14 @@ def make_config(scenario: Scenario, entry: Entry, seed: int, steps_per_epoch: in
     )
 
 
-def find_entries(names: str | None, model: str) -> list[Entry]:
+def find_entries(names: str | None, scenario: Scenario) -> list[Entry]:
     """The rows asked for, "qm; bitwave; ...", or all that a model can run. Raises ConfigError for unknown names."""
-    able = [entry for entry in ENTRIES if not (entry.stacks and model.startswith("transformer"))]
+    able = [entry for entry in scenario.entries if not (entry.stacks and scenario.model.startswith("transformer"))]
     if names is None:
         return able
-    known = {entry.name for entry in ENTRIES}
+    known = {entry.name for entry in scenario.entries}
     wanted = [name.strip() for name in names.split(";")]
     for name in wanted:
         if name not in known:
-            raise ConfigError(f"--rows {name}: of {'; '.join(entry.name for entry in ENTRIES)}")
+            raise ConfigError(f"--rows {name}: of {'; '.join(entry.name for entry in scenario.entries)}")
     return [entry for entry in able if entry.name in wanted]

@@ -8,7 +8,7 @@ from typing import Any
 from golden.training.log import read_log
 from golden.training.statistics import paired, spread
 
-__all__ = ["row_of", "run_facts", "table"]
+__all__ = ["row_of", "run_facts", "stage_starts", "table"]
 
 
 def run_facts(folder: Path) -> dict[str, Any]:
@@ -26,6 +26,17 @@ def _lengths(report: Mapping[str, Any]) -> dict[str, float]:
         return {"network/m": report["m"], "network/k": report["k"]}
     parts = [value for value in report.values() if isinstance(value, Mapping) and "lengths" in value]
     return dict(parts[0]["lengths"]) if parts else {}
+
+
+def stage_starts(runs: Sequence[Mapping[str, Any]]) -> list[int]:
+    """First epoch (from 0) of each PFQ stage but the first, the mean over runs; the run's length if it never came."""
+    stages = [[entry["policy"]["stage"] for entry in run["epochs"]] for run in runs]
+    count = len(runs[0]["final"]["config"]["policy_options"].get("pfq-forward", "3,4,6,8").split(","))
+    starts = []
+    for stage in range(1, count):
+        first = [next((e for e, now in enumerate(seen) if now >= stage), len(seen)) for seen in stages]
+        starts.append(round(sum(first) / len(first)))
+    return starts
 
 
 def _final(runs: Sequence[Mapping[str, Any]], part: str) -> dict[str, float] | None:
@@ -73,6 +84,8 @@ def row_of(runs: Sequence[Mapping[str, Any]], base: Sequence[Mapping[str, Any]] 
         role: sum(report["bits_per_value"][role] for report in reports) / len(reports)
         for role in reports[0]["bits_per_value"]
     }
+    if all("stage" in report for report in reports):
+        row["stage_starts"] = stage_starts(done)
     row["multiply_cost_to_best"] = sum(map(_to_best, done)) / len(done)
     row |= {f"final_{part}": _final(done, part) for part in "mk"}
     return row

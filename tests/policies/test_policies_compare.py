@@ -102,7 +102,7 @@ def test_usage_errors_are_one_line(words, message, tmp_path, capsys):
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 def test_every_row_is_a_legal_run(entry):
     for scenario in (scenario for listed in SETS.values() for scenario in listed):
-        if entry not in find_entries(None, scenario.model):
+        if entry not in find_entries(None, scenario):
             continue
         config = make_config(scenario, entry, 0, 100)
         assert RunConfig.from_dict(config.as_dict()) == config
