@@ -46,4 +46,5 @@ _HOME = {
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'golden' has no attribute {name!r}")
-    return getattr(import_module(f"golden.{_HOME[name]}"), name)
+    value = globals()[name] = getattr(import_module(f"golden.{_HOME[name]}"), name)  # found at once the next time
+    return value

@@ -15,21 +15,22 @@ __all__ = ["DEFAULT_LANE_SEED", "counter_key", "counter_words", "lane_words", "t
 DEFAULT_LANE_SEED = 0x9E3779B9
 _GOLDEN_RATIO, _INDEX_FACTOR, _ZERO_STATE = 0x9E3779B9, 0x85EBCA6B, 0x6D2B79F5
 
+_MASK = 0xFFFFFFFF
+
 Words = NDArray[np.uint32]
 
 
-def _mix(x: Words) -> Words:
-    x = (x ^ (x >> np.uint32(16))) * np.uint32(0x7FEB352D)
-    x = (x ^ (x >> np.uint32(15))) * np.uint32(0x846CA68B)
-    return x ^ (x >> np.uint32(16))
+def _mix(x: Any) -> Any:
+    """Of an integer, or of every word of an array."""
+    x = (x ^ (x >> 16)) * 0x7FEB352D & _MASK
+    x = (x ^ (x >> 15)) * 0x846CA68B & _MASK
+    return x ^ (x >> 16)
 
 
 def counter_key(tensor: str, step: int, seed: int = 0) -> int:
     """The 32-bit key of `tensor` at `step`; the word of slot i is mix(key ^ (i * 0x85EBCA6B mod 2^32))."""
-    name = crc32(tensor.encode()) + _GOLDEN_RATIO * step
-    # arrays, because NumPy warns of wrap-around in scalars only; wrapping modulo 2^32 is meant
-    key = _mix(np.array([seed & 0xFFFFFFFF], np.uint32) ^ _mix(np.array([name & 0xFFFFFFFF], np.uint32)))
-    return int(key[0])
+    name = crc32(tensor.encode()) + _GOLDEN_RATIO * step & _MASK
+    return int(_mix(seed & _MASK ^ _mix(name)))
 
 
 def counter_words(tensor: str, step: int, slots: int | NDArray[np.integer[Any]], seed: int = 0) -> Words:
@@ -39,7 +40,8 @@ def counter_words(tensor: str, step: int, slots: int | NDArray[np.integer[Any]],
     """
     index = np.arange(slots) if isinstance(slots, int) else np.asarray(slots)
     key = np.uint32(counter_key(tensor, step, seed))
-    return _mix(key ^ index.astype(np.uint32) * np.uint32(_INDEX_FACTOR))
+    words: Words = _mix(key ^ index.astype(np.uint32) * np.uint32(_INDEX_FACTOR))
+    return words
 
 
 def top_bits(words: Words, bits: int) -> NDArray[np.unsignedinteger[Any]]:
