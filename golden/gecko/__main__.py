@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -55,7 +56,12 @@ def _parser() -> argparse.ArgumentParser:
     table.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
     table.add_argument("--values", type=int, default=1 << 18, metavar="N", help="per tensor; default: %(default)s")
     study = commands.add_parser("study", help="real tensors: ratios by mode, footprints after trimming")
-    study.add_argument("npz", type=Path, help="float32 arrays w1, x1, g1, ...: weights, activations, gradients")
+    study.add_argument(
+        "npz",
+        type=Path,
+        nargs="+",
+        help="a network each: float32 arrays w1, x1, g1, ...: weights, activations, gradients",
+    )
     for command in (stat, table, study):
         command.add_argument("--json", action="store_true", help="machine-readable, with provenance")
         command.add_argument("-o", "--output", type=Path, help="write to a file instead of standard output")
@@ -110,12 +116,14 @@ def _ratios(args: argparse.Namespace) -> str:
 
 
 def _study(args: argparse.Namespace) -> str:
-    try:
-        with np.load(args.npz) as arrays:
-            tensors = tensors_of(arrays)
-    except (ValueError, EOFError) as error:
-        raise GeckoError(f"not an .npz of real tensors: {error}") from None
-    exponents, footprints = exponent_study(tensors), footprint_study(tensors)
+    networks = {}
+    for path in args.npz:
+        try:
+            with np.load(path) as arrays:
+                networks[path.stem] = tensors_of(arrays)
+        except (ValueError, EOFError, BadZipFile) as error:
+            raise GeckoError(f"{path}: not an .npz of real tensors: {error}") from None
+    exponents, footprints = exponent_study(networks), footprint_study(networks)
     if args.json:
         return to_json({"exponents": exponents, "footprints": footprints}, args.line)
     synthetic = f"## Synthetic data\n\n```text\n{ratio_table(ratios())}\n```"
@@ -130,7 +138,7 @@ def _explain(error: GeckoError | OSError, args: argparse.Namespace) -> str:
     name, _, rest = str(error).partition(" ")
     if getattr(args, name, None) is not None:
         return f"--{name.replace('_', '-')} {rest}"
-    file = {"pack": "npy", "unpack": "gck", "stat": "file", "study": "npz"}.get(args.command)
+    file = {"pack": "npy", "unpack": "gck", "stat": "file"}.get(args.command)
     return f"{getattr(args, file)}: {error}" if file else str(error)
 
 

@@ -8,12 +8,13 @@ import pytest
 
 from golden.gecko.__main__ import main
 from golden.gecko.container import encode
-from golden.gecko.descriptor import Source
+from golden.gecko.descriptor import Mode, Source
 from golden.gecko.ratios import qe_max_window
-from golden.gecko.size import choose
-from golden.gecko.study import exponent_study, footprint_study, tensors_of
+from golden.gecko.size import choose, measure
+from golden.gecko.study import exponent_study, footprint_study, kind_study, tensors_of
 
-DIGITS = Path(__file__).parent.parent / "data" / "digits.npz"
+DATA = Path(__file__).parent.parent / "data"
+DIGITS = DATA / "digits.npz"
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def test_takes_weights_activations_and_gradients_alone(tensors):
 
 
 def test_footprint_is_that_of_the_encoder(tensors):
-    row = next(r for r in footprint_study(tensors) if (r["mantissa_bits"], r["exponent_bits"]) == (2, 4))
+    row = next(r for r in footprint_study({"digits": tensors}) if (r["mantissa_bits"], r["exponent_bits"]) == (2, 4))
     bits = values = 0
     for name, tensor in tensors.items():
         if name[0] in "wx":
@@ -42,18 +43,30 @@ def test_footprint_is_that_of_the_encoder(tensors):
 
 
 def test_never_above_plain_and_zeros_gain_from_the_mask(tensors):
-    for row in footprint_study(tensors):
+    for row in footprint_study({"digits": tensors}):
         assert (
             row["gecko, mask allowed: bits per value"] <= row["gecko: bits per value"] <= row["plain: bits per value"]
         )
-    rows = {row["tensor"]: row for row in exponent_study(tensors)}
+    rows = {row["tensor"]: row for row in exponent_study({"digits": tensors})}
     assert rows["x1"]["zeros"] > 0.4
     assert rows["x1"]["fixed + mask"] < 0.6 < rows["x1"]["fixed"]
 
 
+def test_sums_by_kind_are_those_of_all_values(tensors):
+    exponents = exponent_study({"digits": tensors})
+    (sums,) = (row for row in kind_study(exponents) if row["kind"] == "weights")
+    cost = values = 0
+    for name in ("w1", "w2", "w3"):
+        bits = tensors[name]
+        cost += measure(bits, choose(bits, Source.FP32, mode=Mode.DELTA)).exponent_cost
+        values += bits.size
+    assert (sums["network"], sums["values"]) == ("digits", values)
+    assert sums["delta"] == round(cost / values / 8, 3)
+
+
 def test_command_writes_table_and_json(tmp_path, capsys):
     assert main(["study", str(DIGITS)]) == 0
-    assert "| w1 | weights | 4096 |" in capsys.readouterr().out
+    assert "| digits | w1 | weights | 4096 |" in capsys.readouterr().out
     assert main(["study", str(DIGITS), "--json", "-o", str(tmp_path / "s.json")]) == 0
     made = json.loads((tmp_path / "s.json").read_text())
     assert made["provenance"]["command"] == "python -m golden.gecko study digits.npz --json -o s.json"
@@ -68,5 +81,8 @@ def test_bad_file_is_one_line(tmp_path, capsys):
 
 
 def test_document_is_what_the_command_writes(tmp_path):
-    assert main(["study", str(DIGITS), "-o", str(tmp_path / "gecko.md")]) == 0
-    assert (tmp_path / "gecko.md").read_text() == (DIGITS.parents[2] / "docs" / "gecko.md").read_text()
+    networks = [str(DATA / f"{name}.npz") for name in ("digits", "mnist_mlp", "mnist_lenet")]
+    assert main(["study", *networks, "-o", str(tmp_path / "gecko.md")]) == 0
+    written, _, speed = (DATA.parents[1] / "docs" / "gecko.md").read_text().partition("\n## Speed of the codec\n")
+    assert (tmp_path / "gecko.md").read_text() == written
+    assert "python tests/bench/bench_gecko.py" in speed  # measured by hand
