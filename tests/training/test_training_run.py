@@ -65,6 +65,35 @@ def test_a_checkpoint_holds_all_state(digits, tmp_path):
     assert spoilt["weights_sha256"] != straight["weights_sha256"]
 
 
+def test_after_a_crash_the_log_goes_back_to_the_checkpoint(digits, tmp_path):
+    """Steps beyond the checkpoint were logged, then the process died: they are not in the log of what goes on."""
+
+    def die(step):
+        if step == 8:
+            raise RuntimeError("power cut")
+        return False
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        execute(Trainer(quick(), digits), tmp_path, stop=die)
+    assert read_log(tmp_path / "log.jsonl")[-1]["step"] == 8
+    with pytest.raises(Interrupted):
+        execute(Trainer(quick(), digits), tmp_path, resume=True, stop=lambda step: step == 6)
+    assert read_log(tmp_path / "log.jsonl")[-1]["step"] == 6
+
+
+def test_every_epoch_takes_every_sample_in_an_order_of_its_own(digits):
+    orders = {}
+    for seed in (0, 1):
+        trainer = Trainer(quick(seed=seed), digits)
+        for epoch in (0, 1):
+            orders[seed, epoch] = np.concatenate([x for x, _ in trainer.batches()]).reshape(320, -1)
+            trainer.epoch = epoch + 1
+    rows = {key: [row.tobytes() for row in order] for key, order in orders.items()}
+    known = sorted(row.tobytes() for row in digits.train.x[:320])
+    assert all(sorted(order) == known for order in rows.values())
+    assert len({tuple(order) for order in rows.values()}) == 4
+
+
 def test_a_checkpoint_of_another_run_is_refused(digits, tmp_path):
     with pytest.raises(Interrupted):
         execute(Trainer(quick(), digits), tmp_path, stop=lambda step: True)
@@ -123,7 +152,10 @@ def test_cosine_schedule_falls_to_nothing(digits, tmp_path):
 def test_step_schedule_drops_twice(digits):
     trainer = Trainer(quick(lr=1.0, schedule="step", epochs=4), digits)
     assert [round(trainer.schedule(step), 6) for step in (0, 9, 10, 14, 15, 19)] == [1, 1, 0.1, 0.1, 0.01, 0.01]
-    assert trainer.jumps == {10, 15}
+    told = []
+    trainer.session.lr_changed = lambda: told.append(trainer.step)
+    fit(trainer)
+    assert told == [10, 15], "policies hear of both"
 
 
 def test_divergence_ends_the_run_cleanly(digits, tmp_path, capsys):
