@@ -33,11 +33,13 @@ _TOO_LARGE = 2.0**128
 class Converted:
     """A tensor after conversion: the values that its blocks stand for, which float32 holds exactly.
 
-    (Float64 holds them where the scale rules ceil and even go beyond FLT_MAX.) `run` is how many elements along the
-    reduction share an exponent, at most. `smallest` and `largest` bound the magnitudes that are neither 0 nor NaN
-    (0 if there are none), `poison` says that there are NaN, which fill their blocks. `wide` marks the elements of
-    blocks whose sums of products a float64 may not hold, None where there are none. A tensor scale is apart, in
-    `factor`. Converting `values` again by rule floor and any rounding gives the same blocks, so they tell all.
+    (Float64 holds them where the scale rules ceil and even go beyond FLT_MAX.) A tensor scale is apart, in `factor`.
+    `run` is how many elements along the reduction share an exponent, at most. `smallest` and `largest` bound the
+    magnitudes that are neither 0 nor NaN (0 if there are none), `poison` says that there are NaN, which fill their
+    blocks. `wide` marks the elements of blocks whose sums of products a float64 may not hold, None for none.
+
+    A backend that needs codes converts `values` once more, RNE by the same scale rule: they stay as they are (but for
+    tensor scales, and E4M3 by rule even after rtz or sr). Sums are exact, so no other codes could change a result.
     """
 
     values: Array

@@ -17,7 +17,19 @@ from golden.nn.im2col import pad, windows
 from golden.nn.layer import Array
 from golden.nn.products_pass import Pass
 
-__all__ = ["AXES"]
+__all__ = [
+    "AXES",
+    "batched",
+    "conv_data",
+    "conv_forward",
+    "conv_weight",
+    "depthwise_data",
+    "depthwise_forward",
+    "depthwise_weight",
+    "linear_data",
+    "linear_forward",
+    "linear_weight",
+]
 
 AXES = {
     "linear_forward": (1, 0),

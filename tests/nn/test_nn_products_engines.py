@@ -4,13 +4,15 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from conftest import require
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from nn_products_support import BACKENDS, patterns
+from nn_products_support import BACKENDS, patterns, tensor
 
 import golden
 from golden import reference
 from golden.catalog import get_format
+from golden.kernels import available
 from golden.kernels.fake import Draws
 from golden.nn.backend import NumpyBackend
 from golden.nn.engines import Engine, block_bits, declared_engine, main
@@ -234,6 +236,12 @@ def test_shapes_of_register_tiles(kind, rows, columns):
         assert patterns(results[0]) == patterns(total)
 
 
+def test_both_backends_are_tested():
+    """Without numba all of this would hold the NumPy backend against itself."""
+    require("numba", available(), "pip install numba")
+    assert [backend.compiled for backend in BACKENDS] == [True, False]
+
+
 def test_bounds_of_converted_tensors():
     for backend in BACKENDS:
         convert = lambda x, backend=backend: backend.convert(  # noqa: E731
@@ -256,6 +264,19 @@ def test_only_blocks_that_need_it_are_marked_wide():
     wide = convert(x, 1, Operand(get_format("mxfp8_e5m2x4")), Draws("")).wide
     assert np.argwhere(wide).tolist() == [[1, 4], [1, 5], [1, 6], [1, 7]]
     assert convert(x, 1, Operand(get_format("mxfp8_e4m3x4")), Draws("")).wide is None
+
+
+@pytest.mark.parametrize("rule", ["floor", "ceil", "even"])
+@pytest.mark.parametrize(
+    "fmt", ["bfp4x4", "bfp16x5", "mx9", "mx4", "mxfp8_e5m2x4", "mxfp6_e3m2x4", "mxfp4x4", "mxint8x4"]
+)
+def test_values_tell_the_blocks(fmt, rule):
+    """What lets a backend that needs codes make them from values: converting again changes nothing."""
+    for rounding in ("rne", "rtz", "sr"):
+        for kind in ("gauss", "wide", "tiny", "ties"):
+            operand = Operand(get_format(fmt), rounding, rule)
+            values = BACKENDS[0].convert(tensor((4, 37), 1, kind), 1, operand, Draws("x")).values
+            assert patterns(golden.quantize(values, fmt, scale_rule=rule).dequantize()) == patterns(values)
 
 
 def test_operands_that_do_not_meet():
