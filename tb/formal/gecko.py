@@ -12,6 +12,9 @@ from hdl.gecko.encoder import GeckoEncoder, GeckoEncoderConfig
 from hdl.gecko.pack import ContainerPack, ContainerPackConfig
 from hdl.gecko.rows import CodeRow, UndoRow
 from hdl.gecko.unpack import ContainerUnpack, ContainerUnpackConfig
+from tb.formal.gecko_errors import error_proofs
+from tb.formal.gecko_group import group_proofs
+from tb.formal.gecko_lanes import lane_proofs
 from tb.formal.gecko_loop import loop_proofs
 from tb.formal.handshake import Subject, handshake_proofs
 from tb.formal.methods import Combinational
@@ -39,7 +42,10 @@ def gecko_proofs() -> Iterator[Proof]:
             design=partial(_round_trip, ne, True),
             bugs=("no code for -H", "width one short"),
         )
+    yield from group_proofs()
+    yield from lane_proofs()
     yield from loop_proofs()
+    yield from error_proofs()
     for subject in _subjects():
         yield from handshake_proofs(subject)
     yield Proof(

@@ -1,5 +1,6 @@
 """The study of real tensors counts what the codec would store."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -86,3 +87,11 @@ def test_document_is_what_the_command_writes(tmp_path):
     written, _, speed = (DATA.parents[1] / "docs" / "gecko.md").read_text().partition("\n## Speed of the codec\n")
     assert (tmp_path / "gecko.md").read_text() == written
     assert "python tests/bench/bench_gecko.py" in speed  # measured by hand
+
+
+@pytest.mark.parametrize("name", ["mnist_mlp", "mnist_lenet"])
+def test_networks_are_those_of_the_script(name):
+    with np.load(DATA / f"{name}.npz") as network:
+        provenance, correct = json.loads(str(network["provenance"])), int(network["test_correct"])
+    assert provenance["script_sha256"] == hashlib.sha256((DATA / "make_mnist.py").read_bytes()).hexdigest()
+    assert correct > 0.93 * provenance["held_out"]  # trained in earnest

@@ -4,14 +4,22 @@ import json
 import os
 import re
 from functools import partial
+from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
-from amaranth.hdl import Signal
+from amaranth.hdl import Array, Module, Signal
+from amaranth.sim import Simulator
 
+from golden.gecko.descriptor import GROUP, ROWS, Descriptor, GeckoError, Mode, Source
+from golden.gecko.rows import read_metadata
+from hdl.gecko.config import GeckoConfig, tensor_layout
+from hdl.gecko.unpack import ContainerUnpackConfig
 from hdl.stream import OutputBuffer
 from hdl.yosys import ToolMissing, find_engine
 from tb.formal import __main__ as cli
+from tb.formal.gecko_errors import field_limit, illegal_facts
 from tb.formal.handshake import Subject, handshake_proofs
 from tb.formal.links import attach
 from tb.formal.methods import Bounded, Combinational, Induction, NoPath, Verdict
@@ -66,6 +74,55 @@ def test_every_unit_has_the_three_stream_proofs():
 def test_every_width_of_the_row_code_is_proved():
     for ne in range(2, 9):
         assert {f"gecko_row.delta_ne{ne}", f"gecko_row.fixed_ne{ne}"} <= PROOFS.keys()
+
+
+def test_limits_of_the_error_proofs_are_the_golden_ones():
+    """Every field value of every row, width, mode and mask, rows missing or not: illegal exactly above the limit."""
+    m, left = Module(), Signal(range(GROUP + 1))
+    tensor = Signal(tensor_layout(GeckoConfig(zero_mask="on")))
+    limits = Array(field_limit(r, tensor, left) for r in range(ROWS))
+    row, limit = Signal(range(ROWS)), Signal(3)
+    m.d.comb += limit.eq(limits[row])
+
+    async def bench(ctx):
+        for ne, mode, masked, values in product(range(2, 9), (Mode.DELTA, Mode.FIXED), (0, 1), (1, 8, 9, 56, 57, 64)):
+            d = Descriptor(
+                source=Source.BF16, length=values, mode=mode, exponent_bits=ne, mantissa_bits=0, zero_mask=bool(masked)
+            )
+            ctx.set(tensor, {"ne_minus_1": ne - 1, "mode": int(mode), "zero_mask": masked, "bias": 0})
+            ctx.set(left, values)
+            for r in range(ROWS):
+                words = (np.uint32(f << 3 * r).astype("<u4").tobytes()[:3] for f in range(8))
+                legal = [not read_metadata(word, d, values).error for word in words]
+                ctx.set(row, r)
+                assert legal == [f <= ctx.get(limit) for f in range(8)], (d, r)
+
+    simulator = Simulator(m)
+    simulator.add_testbench(bench)
+    simulator.run()
+
+
+def test_illegal_facts_of_the_error_proofs_are_the_golden_ones():
+    m = Module()
+    layout = tensor_layout(ContainerUnpackConfig(source="bf16", zero_mask="on"), container=True)
+    tensor, wrong = Signal(layout), Signal()
+    m.d.comb += wrong.eq(illegal_facts(tensor, Source.BF16.mantissa_bits))
+
+    async def bench(ctx):
+        ends = ((0, 6, 7), (0, 7, 8, 31), range(4), (0, 1), (0, 1, 127, 128, 255), (0, 1, 128))
+        for ne_minus_1, wm, mode, masked, bias, offset in product(*ends):
+            facts = {"mantissa_bits": wm, "mode": mode, "zero_mask": masked, "bias": bias, "offset": offset}
+            ctx.set(tensor, facts | {"ne_minus_1": ne_minus_1})
+            try:
+                Descriptor(source=Source.BF16, length=0, exponent_bits=ne_minus_1 + 1, **facts)
+            except GeckoError:
+                assert ctx.get(wrong), facts
+            else:
+                assert not ctx.get(wrong), facts
+
+    simulator = Simulator(m)
+    simulator.add_testbench(bench)
+    simulator.run()
 
 
 # What the methods can tell apart.
