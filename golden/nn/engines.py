@@ -16,6 +16,7 @@ rounding as long as it fits their significand, in any order:
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import cache
 from itertools import combinations_with_replacement
 
 from golden.catalog import get_format, list_formats
@@ -39,6 +40,7 @@ def block_bits(a: BlockFormat, b: BlockFormat, run: int | None = None) -> int:
     return (sum_bound(a, b) // a.block * (a.block if run is None else run)).bit_length()
 
 
+@cache
 def declared_engine(a: BlockFormat | None, b: BlockFormat | None, run: int | None = None) -> Engine:
     """The engine of a pair of formats, None for operands without blocks.
 
