@@ -11,7 +11,6 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +139,7 @@ def _transistor_lines(records: Sequence[Record]) -> list[str]:
 
 def _floor_lines(records: Sequence[Record]) -> list[str]:
     lines = [
-        "| core | bits to add | full adders, least | full adders | half adders | library, gate equivalents | floor | over |",
+        "| core | bits to add | full adders, least | full adders | half adders | library, GE | floor, GE | over |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for record in records:

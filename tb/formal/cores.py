@@ -24,7 +24,8 @@ _CORES: dict[str, dict[str, Any]] = {
     "unequal_magnitudes": {"format": "bfp2x3", "format_b": "bfp4x3"},
     "baugh_wooley": {"format": "bfp3x2", "encoding": "twos"},
     "booth": {"format": "bfp7x1", "encoding": "twos"},
-    "exponents": {"format": "mxfp4x2"},
+    "two_bit_exponents": {"format": "mxfp4x1"},
+    "exponents": {"format": "bm_e3m1x1"},
     "microexponents": {"format": "mx_m2_k2_2_d8_1"},
     "mixed": {"format": "mxint8x1", "format_b": "bfp3x1"},
     "mixed_exponents": {"format": "mxint8x1", "format_b": "mxfp4x1"},
@@ -37,9 +38,10 @@ def core_proofs() -> Iterator[Proof]:
     """Both architectures of every kind of heap."""
     for name, options in _CORES.items():
         for arch in ("area", "speed"):
+            operands = make_config("dot_core", **options).describe().split(";")[0]
             yield Proof(
                 name=f"dot_core_{arch}.{name}",
-                claim=f"the sum is that of the plain core, {make_config('dot_core', **options).describe().split(';')[0]}",
+                claim=f"the sum is that of the plain core, {operands}",
                 method=Combinational(),
                 design=partial(_design, options, arch),
                 bugs=_BUGS,
