@@ -181,7 +181,7 @@ def _wanted_exponent(largest, p):
     if largest == 0:
         return np.int64(p.lowest_exponent - p.max_microexponent)
     significand, exponent = math.frexp(np.float64(_float(largest)))
-    raised = np.int64(significand * (1 << 24)) - (1 << 23) > p.threshold
+    raised = np.int64(significand * (1 << 24)) + np.int64(p.carry) >= 1 << 24
     return np.int64(exponent - 1 + (1 if raised else 0) - p.emax)
 
 

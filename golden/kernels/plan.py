@@ -37,7 +37,6 @@ PLAN = np.dtype(
         ("fraction", "i4"),
         ("lowest_exponent", "i4"),
         ("highest_exponent", "i4"),
-        ("threshold", "i4"),
         ("max_microexponent", "i4"),
         ("largest", "f8"),
     ],
@@ -71,14 +70,13 @@ def plan(fmt: BlockFormat, rule: ScaleRule) -> NDArray[np.void]:
     fraction = element.precision - 1
     span = element.emax - (element.lsb_exponent + fraction)  # binades from the lowest normal one to the largest
     shift = fmt.max_microexponent
-    threshold = _fraction_threshold(element, rule)
     largest = float(element.max_integer) * 2.0**element.lsb_exponent
 
     def field(value: int) -> int:
         return min(max(value, 0), 255) << 23
 
     record = {
-        "carry": (1 << 23) - 1 - threshold,
+        "carry": (1 << 23) - 1 - _fraction_threshold(element, rule),
         "lowest": field(scale.lowest + element.emax + _BIAS),
         "highest": field(scale.highest + element.emax + _BIAS),
         # The last place of the lowest binade stays normal, fields of subnormals (0, or 1 by a carry) stay below all ...
@@ -97,8 +95,9 @@ def plan(fmt: BlockFormat, rule: ScaleRule) -> NDArray[np.void]:
         "fraction": fraction,
         "lowest_exponent": scale.lowest,
         "highest_exponent": scale.highest,
-        "threshold": threshold,
         "max_microexponent": shift,
         "largest": largest,
     }
-    return np.array([tuple(record[name] for name in PLAN.names or ())], PLAN)
+    made = np.array([tuple(record[name] for name in PLAN.names or ())], PLAN)
+    made.flags.writeable = False  # shared by all callers
+    return made

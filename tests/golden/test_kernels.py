@@ -77,7 +77,7 @@ def conversions(draw):
     return tensor(rng, shape, draw(st.sampled_from(KINDS))), options | {"scale_rule": draw(SCALE_RULES)}
 
 
-@settings(max_examples=1000)
+@settings(max_examples=600)
 @given(BLOCKS.filter(lambda fmt: not fmt.tensor_scale), conversions())
 def test_equals_numpy(fmt, conversion):
     x, options = conversion
