@@ -45,14 +45,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", nargs="+", default=["digits", "mnist1d"], metavar="SET", help="default: digits mnist1d"
     )
-    parser.add_argument("--formats", nargs="+", default=list(FORMATS), metavar="FORMAT", help="default: %(default)s")
-    parser.add_argument("--blocks", nargs="+", type=int, default=list(BLOCKS), metavar="N", help="default: %(default)s")
+    parser.add_argument("--formats", nargs="+", default=list(FORMATS), metavar="FORMAT", help=_default(FORMATS))
+    parser.add_argument("--blocks", nargs="+", type=int, default=list(BLOCKS), metavar="N", help=_default(BLOCKS))
     parser.add_argument("--orders", nargs="+", metavar="ORDER", help="default: im2col tile2d; linear models: channel")
     parser.add_argument("--seeds", type=int, metavar="N", help="default: 10 on digits, 3 elsewhere")
     parser.add_argument("--epochs", type=int, default=20, help="of every run; default: %(default)s")
     parser.add_argument("-j", "--jobs", type=int, default=1, help="runs at once; default: %(default)s")
     parser.add_argument("--out", type=Path, default=Path("runs/table1"), help="folder; default: %(default)s")
     parser.add_argument("--report-only", action="store_true", help="train nothing, report the runs that are there")
+
+
+def _default(values: Sequence[object]) -> str:
+    return f"default: {' '.join(map(str, values))}"
 
 
 def cells(args: argparse.Namespace) -> Iterator[RunConfig]:

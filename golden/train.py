@@ -17,10 +17,10 @@ pin()  # before NumPy is loaded
 from golden.data import DataError, load  # noqa: E402
 from golden.data.registry import DEFAULT_FOLDER  # noqa: E402
 from golden.gecko.report import write  # noqa: E402
-from golden.policies.registry import add_policy_options, policy_names  # noqa: E402
+from golden.policies.registry import POLICIES, add_policy_options, policy_names  # noqa: E402
 from golden.training.checkpoint import CheckpointError  # noqa: E402
 from golden.training.compare import compare, comparison_text  # noqa: E402
-from golden.training.config import ConfigError, RunConfig  # noqa: E402
+from golden.training.config import ConfigError, RunConfig, legal  # noqa: E402
 from golden.training.loop import Trainer  # noqa: E402
 from golden.training.plots import HINT, draw_runs  # noqa: E402
 from golden.training.run import Interrupted, RunFolder, execute  # noqa: E402
@@ -40,8 +40,7 @@ def _number(item: Field) -> Any:
             return kind(text)
         except ValueError:
             what = "integers" if kind is int else "numbers"
-            legal = f"{what} in {item.metadata['low']:g}..{item.metadata['high']:g}"
-            raise argparse.ArgumentTypeError(f"{text!r}: {legal}") from None
+            raise argparse.ArgumentTypeError(f"{text!r}: {what} in {legal(item.metadata)}") from None
 
     return read
 
@@ -55,15 +54,13 @@ def _parser(policies: Sequence[str]) -> argparse.ArgumentParser:
         if item.name == "policy_options":
             continue
         facts = item.metadata
-        legal = ", ".join(facts["choices"]) if "choices" in facts else ""
-        if "low" in facts:
-            legal = f"{facts['low']:g}..{facts['high']:g}"
+        within = ", ".join([*POLICIES, "or a format"]) if item.name == "policy" else legal(facts)
         default = "by model" if item.default is None else item.default
         run.add_argument(
             f"--{item.name.replace('_', '-')}",
             type=_number(item) if "low" in facts else str,
             metavar="N" if "low" in facts else "NAME",
-            help=f"{facts['help']}{f' ({legal})' if legal else ''}; default: {default}".replace("%", "%%"),
+            help=f"{facts['help']}{f' ({within})' if within else ''}; default: {default}".replace("%", "%%"),
         )
     around = parser.add_argument_group("around it")
     around.add_argument("--out", type=Path, help="folder; default: runs/MODEL-DATA-FORMAT-SEED")
@@ -78,7 +75,7 @@ def _parser(policies: Sequence[str]) -> argparse.ArgumentParser:
 
 def _policies_asked_for(words: Sequence[str]) -> list[str]:
     """Names in `--policy`, before the flags that they bring are known."""
-    probe = Parser(prog="python -m golden.train", add_help=False, allow_abbrev=False)
+    probe = Parser(prog="python -m golden.train", add_help=False)
     probe.add_argument("--policy", default="none")
     policy = probe.parse_known_args(words)[0].policy
     return [] if policy == "none" else policy_names(policy)
@@ -87,7 +84,7 @@ def _policies_asked_for(words: Sequence[str]) -> list[str]:
 def _config(words: Sequence[str], args: argparse.Namespace, policies: Sequence[str]) -> RunConfig:
     names = {item.name for item in fields(RunConfig)} - {"policy_options"}
     given = {name: value for name, value in vars(args).items() if name in names}
-    own = Parser(add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
+    own = Parser(add_help=False, argument_default=argparse.SUPPRESS)
     add_policy_options(own, policies)
     for action in own._actions:
         action.default = argparse.SUPPRESS  # only what was said is part of the configuration

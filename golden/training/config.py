@@ -11,7 +11,7 @@ from golden.nn.precision import Order, Precision
 from golden.scales import EMULATOR
 
 __all__ = ["OPTIMIZERS", "ORDERS", "RECIPES", "ROUNDINGS", "SCALE_RULES", "SCHEDULES", "ConfigError"]
-__all__ += ["Recipe", "RunConfig"]
+__all__ += ["Recipe", "RunConfig", "legal"]
 
 OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("cosine", "step", "constant")
@@ -49,6 +49,14 @@ RECIPES: dict[str, Recipe] = {
     "transformer_lm": Recipe(**asdict(_TRANSFORMER) | {"kinds": ("text",)}),
     "transformer_seq2seq": Recipe(**asdict(_TRANSFORMER) | {"kinds": ("pairs",), "smoothing": 0.1, "warmup": 1.0}),
 }
+
+
+def legal(facts: Mapping[str, Any]) -> str:
+    """What a field's metadata admits, in words: names, or a range; empty if it does not say."""
+    if "choices" in facts:
+        return ", ".join(facts["choices"])
+    ends = (facts.get(end) for end in ("low", "high"))
+    return "..".join(str(end) if isinstance(end, int) else f"{end:g}" for end in ends if end is not None)
 
 
 def _number(default: Any, low: float, high: float, text: str) -> Any:
@@ -93,7 +101,7 @@ class RunConfig:
     width: float = _number(None, 0.05, 4096.0, "of the model: channels or features, or a factor on LeNet's")
     depth: int = _number(None, 1, 100, "blocks of a Transformer")
     context: int = _number(64, 8, 1024, "tokens of a language model's window")
-    train_samples: int = _number(None, 1, 10_000_000, "use only so many of the training part")
+    train_samples: int = _number(None, 1, 10_000_000, "use only so many of the training part, else all")
     policy: str = field(default="none", metadata={"help": "decides formats during the run"})
     policy_options: tuple[tuple[str, Any], ...] = ()
 
@@ -121,13 +129,13 @@ class RunConfig:
         if value is None:
             return
         if "choices" in facts and value not in facts["choices"]:
-            raise ConfigError(f"{flag} {value}: one of {', '.join(facts['choices'])}")
+            raise ConfigError(f"{flag} {value}: one of {legal(facts)}")
         if "low" in facts:
             whole = kind in (int, "int")
             if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
                 raise ConfigError(f"{flag} {value}: {'an integer' if whole else 'a number'}")
             if not facts["low"] <= value <= facts["high"]:
-                raise ConfigError(f"{flag} {value}: {facts['low']:g}..{facts['high']:g}")
+                raise ConfigError(f"{flag} {value}: {legal(facts)}")
 
     def precision(self) -> Precision:
         """The formats of all products. Raises ConfigError for names and combinations that do not exist."""

@@ -34,7 +34,7 @@ def files(folder):
         ("--lr fast", "--lr: 'fast': numbers in 0..100"),
         ("--epochs 0", "--epochs 0: 1..10000"),
         ("--epochs 2.5", "--epochs: '2.5': integers in 1..10000"),
-        ("--seed -1", "--seed -1: 0..4"),
+        ("--seed -1", "--seed -1: 0..4294967295"),
         ("--seeds 0", "--seeds 0: 1..1000"),
         ("--batch 0", "--batch 0: 1..65536"),
         ("--model resnet9", "--model resnet9: one of mlp, lenet300, lenet5, resnet8"),
