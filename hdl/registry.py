@@ -13,6 +13,7 @@ from hdl.units.convert import Convert, ConvertConfig
 from hdl.units.dequantize import Dequantize, DequantizeConfig
 from hdl.units.dot import Dot, DotConfig
 from hdl.units.dot_core import DotCore, DotCoreConfig
+from hdl.units.dot_sliced import DotSliced, DotSlicedConfig
 from hdl.units.dropback import DropbackWeight, DropbackWeightConfig
 from hdl.units.microexponent import MicroexponentShifter, MicroexponentShifterConfig
 from hdl.units.quantize import Quantize, QuantizeConfig
@@ -59,6 +60,7 @@ UNITS: dict[str, Unit] = {
         Unit("Gecko row codes and metadata to rows of exponents", GeckoDecoderConfig, GeckoDecoder),
         Unit("FP32 or BF16 values to the beats and metadata of a Gecko container", ContainerPackConfig, ContainerPack),
         Unit("beats and metadata of a Gecko container to FP32 or BF16 values", ContainerUnpackConfig, ContainerUnpack),
+        Unit("dot product of HBFP4, HBFP6 or HBFP8 on lanes of HBFP4, in slices", DotSlicedConfig, DotSliced),
         Unit("index of a weight to its initial value, regenerated (DropBack)", DropbackWeightConfig, DropbackWeight),
     )
 }

@@ -32,6 +32,7 @@ from tb.dropback import dropback_model
 from tb.models_dot import accumulated, dot_model
 from tb.models_gecko import GECKO_MODELS
 from tb.shifter import shifter_model
+from tb.sliced import sliced_model
 
 __all__ = [
     "MODELS",
@@ -80,7 +81,8 @@ def completing(config: Config, inputs: Batch) -> NDArray[np.int64]:
         case "tile":
             block = get_format(config["to"]).block
             return n[inputs["last"] == 1][block - 1 :: block]
-    return n[inputs["last"] == 1] if config.get("accumulate", "none") != "none" else n
+    sums = config["unit"] == "dot_sliced" or config.get("accumulate", "none") != "none"
+    return n[inputs["last"] == 1] if sums else n
 
 
 def _quantize(config: Config, inputs: Batch) -> dict[str, NDArray[Any]]:
@@ -135,5 +137,6 @@ MODELS: dict[str, Model] = {
     "tile": _tile,
     "microexponent_shifter": shifter_model,
     "dropback_weight": dropback_model,
+    "dot_sliced": sliced_model,
     **GECKO_MODELS,
 }

@@ -27,6 +27,7 @@ from tb.points_quantize import QUANTIZE_POINTS, STOCHASTIC_POINTS
 from tb.points_quantize_formats import QUANTIZE_FORMAT_POINTS
 from tb.points_scales import SCALE_POINTS, TENSOR_POINTS, TensorView
 from tb.shifter import SHIFTER_POINTS, ShifterView
+from tb.sliced import SLICED_POINTS, SlicedView
 from tb.testpoints import Need, Point, judge, mask
 from tb.view_dot import DotView
 from tb.view_quantize import QuantizeView
@@ -79,6 +80,8 @@ def _listed(config: Config) -> dict[str, list[Point]]:
             return {"convert": CONVERT_POINTS}
         case "microexponent_shifter":
             return {"shifter": SHIFTER_POINTS}
+        case "dot_sliced":
+            return {"sliced": SLICED_POINTS}
         case "dropback_weight":
             return {"dropback": DROPBACK_POINTS}
         case "dequantize":
@@ -108,6 +111,7 @@ def hit_masks(config: Config, inputs: Any, outputs: Any) -> dict[str, NDArray[np
         "convert": ConvertView,
         "shifter": ShifterView,
         "dropback": DropbackView,
+        "sliced": SlicedView,
         "tensor scales": TensorView,
         "gecko": GeckoView,
     }

@@ -41,6 +41,7 @@ from tb.patterns import float_blocks
 from tb.plan import hit_masks
 from tb.scenarios import scenario_batch
 from tb.shifter import shifter_batch, shifter_corners
+from tb.sliced import sliced_batch, sliced_corners
 from tb.stimulus_gecko import gecko_batch, gecko_corners
 from tb.tensor_scales import corner_scales, random_scales
 
@@ -72,6 +73,8 @@ def corner_batch(config: Config, rng: Rng) -> dict[str, Any]:
         return convert_corners(config, rng)
     if config["unit"] == "microexponent_shifter":
         return shifter_corners(config, rng)
+    if config["unit"] == "dot_sliced":
+        return sliced_corners(config, rng)
     if config["unit"] == "dropback_weight":
         return dropback_corners(config, rng)
     if config["unit"] == "dot" and config["accumulate"] == "none":
@@ -232,5 +235,6 @@ _RANDOM: dict[str, Callable[[Config, int, Rng], dict[str, Any]]] = {
     "convert": convert_batch,
     "microexponent_shifter": shifter_batch,
     "dropback_weight": dropback_batch,
+    "dot_sliced": sliced_batch,
     **dict.fromkeys(GECKO_MODELS, gecko_batch),
 }
