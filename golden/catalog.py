@@ -18,7 +18,15 @@ from collections.abc import Callable
 from difflib import SequenceMatcher
 from functools import cache
 
-from golden.formats import BlockFormat, ElementEncoding, ElementFormat, ScaleEncoding, ScaleFormat, Specials
+from golden.formats import (
+    BlockFormat,
+    ElementEncoding,
+    ElementFormat,
+    FloatFormat,
+    ScaleEncoding,
+    ScaleFormat,
+    Specials,
+)
 
 __all__ = [
     "ALIASES",
@@ -27,8 +35,10 @@ __all__ = [
     "BFP_MANTISSAS",
     "E8M0",
     "ELEMENTS",
+    "FLOATS",
     "bfp",
     "block_minifloat",
+    "get_float",
     "get_format",
     "list_formats",
     "microexponents",
@@ -226,3 +236,18 @@ def get_format(name: str) -> BlockFormat:
 def list_formats() -> list[str]:
     """Canonical names of the catalogue, in order; the grammar admits every other size in range."""
     return list(_LISTED)
+
+
+# Scalar floats: exponent bits, fraction bits. The last two are OCP's FP8.
+FLOATS = {"fp32": (8, 23), "bf16": (8, 7), "fp16": (5, 10), "e4m3": (4, 3), "e5m2": (5, 2)}
+
+
+def get_float(name: str) -> FloatFormat:
+    """A scalar float of `FLOATS`, or `eXmY`: IEEE-like with X exponent and Y fraction bits, up to FP32's 8 and 23."""
+    if name in FLOATS:
+        return FloatFormat(name, *FLOATS[name], finite=name == "e4m3")
+    if match := re.fullmatch(r"e(\d)m(\d\d?)", name):
+        exponent, fraction = int(match[1]), int(match[2])
+        if exponent in range(2, 9) and fraction in range(1, 24):
+            return FloatFormat(name, exponent, fraction)
+    raise ValueError(f"one of {', '.join(FLOATS)}, or eXmY with X in 2..8 and Y in 1..23")

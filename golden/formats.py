@@ -18,6 +18,7 @@ __all__ = [
     "BlockFormat",
     "ElementEncoding",
     "ElementFormat",
+    "FloatFormat",
     "Rounding",
     "ScaleEncoding",
     "ScaleFormat",
@@ -342,3 +343,50 @@ def conversion_loss(source: BlockFormat, target: BlockFormat, rule: ScaleRule) -
     if top > target.scale.highest + to.emax:
         return f"values go up to 2^{top}, {target.name} to 2^{target.scale.highest + to.emax}"
     return ""
+
+
+@dataclass(frozen=True, slots=True)
+class FloatFormat:
+    """A scalar float as IEEE 754 lays it out, up to FP32's widths.
+
+    `finite`: no infinity, and all ones below the sign the only NaN (OCP E4M3); what would overflow becomes NaN.
+    """
+
+    name: str
+    exponent_bits: int
+    fraction_bits: int
+    finite: bool = False
+
+    def __post_init__(self) -> None:
+        _check(2 <= self.exponent_bits <= 8, f"exponent_bits {self.exponent_bits}: 2..8")
+        _check(1 <= self.fraction_bits <= 23, f"fraction_bits {self.fraction_bits}: 1..23")
+
+    @property
+    def bits(self) -> int:
+        """Of a code."""
+        return 1 + self.exponent_bits + self.fraction_bits
+
+    @property
+    def bias(self) -> int:
+        """Subtracted from a nonzero exponent field; a zero field means exponent 1 - bias and no hidden one."""
+        return (1 << self.exponent_bits - 1) - 1
+
+    @property
+    def lowest(self) -> int:
+        """Exponent of the least subnormal: every number is a multiple of 2^lowest."""
+        return 1 - self.bias - self.fraction_bits
+
+    @property
+    def sign(self) -> int:
+        """The sign's bit."""
+        return 1 << self.bits - 1
+
+    @property
+    def infinity(self) -> int:
+        """Code of positive infinity, or of the NaN that takes its place."""
+        return self.nan if self.finite else self.sign - (1 << self.fraction_bits)
+
+    @property
+    def nan(self) -> int:
+        """Code of the canonical NaN: quiet, positive, no payload."""
+        return self.sign - 1 if self.finite else self.infinity | 1 << self.fraction_bits - 1

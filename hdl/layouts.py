@@ -12,6 +12,7 @@ from typing import Any
 from amaranth.hdl import Shape, ShapeCastable, unsigned
 from amaranth.lib import data
 
+from golden.catalog import get_float
 from golden.formats import BlockFormat, ElementEncoding, ElementFormat, ScaleEncoding
 
 __all__ = [
@@ -35,11 +36,15 @@ class SignMagnitude(data.StructLayout):
 
 
 class FloatLayout(data.StructLayout):
-    """An IEEE-like float: fraction, biased exponent, sign. `name` is what the manifest calls it."""
+    """An IEEE-like float: fraction, biased exponent, sign. `name` is what the manifest calls it.
 
-    def __init__(self, name: str, exponent_bits: int, fraction_bits: int) -> None:
+    `finite` is OCP's E4M3: no infinity, the only NaN is all ones, and the rest of the top exponent are numbers.
+    """
+
+    def __init__(self, name: str, exponent_bits: int, fraction_bits: int, *, finite: bool = False) -> None:
         super().__init__({"fraction": fraction_bits, "exponent": exponent_bits, "sign": 1})
         self.name, self.exponent_bits, self.fraction_bits = name, exponent_bits, fraction_bits
+        self.finite = finite
 
     @property
     def bias(self) -> int:
@@ -52,23 +57,30 @@ class FloatLayout(data.StructLayout):
         return self.fraction_bits + 1
 
     @property
+    def top_binade(self) -> int:
+        """The largest exponent field of a number, counted from the lowest binade's."""
+        return (1 << self.exponent_bits) - (2 if self.finite else 3)
+
+    @property
     def infinity(self) -> int:
-        """Code of positive infinity."""
-        return ((1 << self.exponent_bits) - 1) << self.fraction_bits
+        """Code of positive infinity; of a format without one, of what takes its place: NaN."""
+        return self.nan if self.finite else ((1 << self.exponent_bits) - 1) << self.fraction_bits
 
     @property
     def nan(self) -> int:
         """The canonical NaN: quiet, positive, no payload."""
+        if self.finite:
+            return (1 << self.exponent_bits + self.fraction_bits) - 1
         return self.infinity | 1 << self.fraction_bits - 1
 
 
-# name -> exponent bits, fraction bits
-FLOATS = {"fp32": (8, 23), "bf16": (8, 7), "fp16": (5, 10)}
+FLOATS = ("fp32", "bf16", "fp16")  # what the converters take and give
 
 
 def float_layout(name: str) -> FloatLayout:
-    """Layout of a scalar float type by name."""
-    return FloatLayout(name, *FLOATS[name])
+    """Layout of a scalar float type by its name in the catalogue."""
+    fmt = get_float(name)
+    return FloatLayout(name, fmt.exponent_bits, fmt.fraction_bits, finite=fmt.finite)
 
 
 def block_layout(fmt: BlockFormat) -> data.StructLayout:

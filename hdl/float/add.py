@@ -1,12 +1,15 @@
-"""Adding two raw numbers: alignment and the exact sum, ready for the rounder."""
+"""Adding two raw numbers: alignment and the exact sum, ready for the rounder; and the adder of two floats."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.arith.bits import shift_right_sticky
+from hdl.float.raw import FP32, GUARDED, Normalize, unpack_float
+from hdl.float.round import RoundFloat
+from hdl.layouts import FloatLayout
 
-__all__ = ["AddMagnitudes", "AlignOperands"]
+__all__ = ["AddFloat", "AddMagnitudes", "AlignOperands"]
 
 
 class AlignOperands(wiring.Component):
@@ -80,5 +83,46 @@ class AddMagnitudes(wiring.Component):
         m.d.comb += [
             self.total.eq(Mux(self.subtract, large - self.small, large + self.small)),
             self.total_sign.eq(self.sign & self.total.any()),
+        ]
+        return m
+
+
+class AddFloat(wiring.Component):
+    """a + b to nearest, ties to even: IEEE 754, gradual underflow, one canonical NaN. Combinational.
+
+    An exact zero is positive, unless both operands are negative zeros. Infinities of both signs give NaN.
+    """
+
+    def __init__(self, layout: FloatLayout = FP32) -> None:
+        self._layout = layout
+        super().__init__({"a": In(layout), "b": In(layout), "value": Out(layout)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        bits, biased_bits = self._layout.significand_bits, self._layout.exponent_bits
+        a, b = unpack_float(m, self.a, name="a"), unpack_float(m, self.b, name="b")
+        m.submodules.align = align = AlignOperands(bits, bits + GUARDED, biased_bits)
+        m.d.comb += [
+            align.a_sign.eq(a.sign),
+            align.a_biased.eq(a.biased),
+            align.a_significand.eq(a.significand),
+            align.b_sign.eq(b.sign),
+            align.b_biased.eq(b.biased),
+            align.b_significand.eq(Cat(Const(0, GUARDED), b.significand)),
+        ]
+        m.submodules.add = add = AddMagnitudes(bits + GUARDED)
+        m.d.comb += [getattr(add, name).eq(getattr(align, name)) for name in ("large", "small", "sign", "subtract")]
+        # One bit more than the operands, one binade up.
+        m.submodules.normalize = normalize = Normalize(len(add.total), biased_bits + 1)
+        m.d.comb += [normalize.magnitude.eq(add.total), normalize.biased.eq(align.biased + 1)]
+        m.submodules.round = rounder = RoundFloat(len(add.total), biased_bits + 1, self._layout)
+        infinity = a.infinity | b.infinity
+        m.d.comb += [
+            rounder.biased.eq(normalize.biased_out),
+            rounder.significand.eq(normalize.significand),
+            rounder.sign.eq(Mux(infinity, Mux(a.infinity, a.sign, b.sign), add.total_sign | (a.sign & b.sign))),
+            rounder.infinity.eq(infinity),
+            rounder.nan.eq(a.nan | b.nan | (a.infinity & b.infinity & align.subtract)),
+            self.value.eq(rounder.value),
         ]
         return m

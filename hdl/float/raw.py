@@ -17,6 +17,8 @@ GUARDED = 2  # a guard and a sticky bit below the significand are what RNE needs
 
 def unpack_float(m: Module, word: data.View, *, name: str) -> SimpleNamespace:
     """An IEEE-like word as sign, biased exponent, significand with hidden one, and flags for infinity and NaN."""
+    layout = word.shape()
+    finite = isinstance(layout, FloatLayout) and layout.finite
     hidden, top = Signal(name=f"{name}_hidden"), Signal(name=f"{name}_top")
     biased = Signal(len(word.exponent), name=f"{name}_biased")
     m.d.comb += [
@@ -29,8 +31,8 @@ def unpack_float(m: Module, word: data.View, *, name: str) -> SimpleNamespace:
         sign=word.sign,
         biased=biased,
         significand=Cat(word.fraction, hidden),
-        infinity=top & ~word.fraction.any(),
-        nan=top & word.fraction.any(),
+        infinity=Const(0, 1) if finite else top & ~word.fraction.any(),
+        nan=top & (word.fraction.all() if finite else word.fraction.any()),
     )
 
 

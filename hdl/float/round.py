@@ -1,6 +1,6 @@
 """The one rounder: raw number to a float, to nearest, ties to even."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,7 +13,8 @@ __all__ = ["RoundFloat"]
 class RoundFloat(wiring.Component):
     """Raw number to FP32 (or `target`) with one RNE: gradual underflow, overflow to infinity, one canonical NaN.
 
-    The result of a zero significand is a zero of the given sign. Combinational.
+    Where the target has no infinity (OCP E4M3), overflow gives NaN. The result of a zero significand is a zero of the
+    given sign. Combinational.
     """
 
     def __init__(self, significand_bits: int, biased_bits: int, target: FloatLayout = FP32) -> None:
@@ -43,12 +44,17 @@ class RoundFloat(wiring.Component):
         packed = Signal(target.size - 1)  # a normal number that overflows is replaced below
         field = Mux(normal, self.biased[: target.exponent_bits], 0)
         m.d.comb += packed.eq(Cat(Const(0, target.fraction_bits), field) + kept + round_up)
-        # The top binade's field is all ones but the last, and `biased` one less.
-        overflow = normal & (self.biased > (1 << target.exponent_bits) - 3)
+        overflow = normal & (self.biased > target.top_binade)
+        nan: Value = self.nan
+        if target.finite:
+            # Only the top code is no number. Rounding reaches it, or passes it by one: then the carry is lost.
+            nan = (
+                nan | self.infinity | overflow | packed.all() | normal & (self.biased == target.top_binade) & kept.all()
+            )
 
         magnitude = Signal(target.size - 1)
         m.d.comb += [
             magnitude.eq(Mux(self.infinity | overflow, target.infinity, packed)),
-            self.value.eq(Mux(self.nan, target.nan, Cat(magnitude, self.sign))),
+            self.value.eq(Mux(nan, target.nan, Cat(magnitude, self.sign))),
         ]
         return m
