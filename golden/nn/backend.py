@@ -55,6 +55,13 @@ class Converted:
         """The same after moving elements about: transposed, padded with zeros, unfolded to windows."""
         return replace(self, values=view(self.values), wide=None if self.wide is None else view(self.wide))
 
+    def dequantized(self) -> Array:
+        """The values as FP32 arrays hold them, tensor scale multiplied in: what the block array dequantises to."""
+        if self.factor is None and self.values.dtype != np.float64:
+            return self.values
+        with np.errstate(over="ignore", under="ignore"):
+            return self.values.astype(np.float32) * (np.float32(1) if self.factor is None else self.factor)
+
     @property
     def format(self) -> BlockFormat:
         """The block format; ValueError without one."""
@@ -179,8 +186,10 @@ def _exact(
     )
     values = blocks.integers * power_of_two(blocks.unit_exponents)[..., np.newaxis]
     values = np.where(blocks.poison[..., np.newaxis], np.nan, values)
-    scale = None if blocks.tensor_scale is None else np.float32(blocks.tensor_scale)
-    return from_blocked(values, blocks.shape, blocks.axis), scale
+    values = from_blocked(values, blocks.shape, blocks.axis)
+    if fmt.element.keeps_negative_zero:
+        values = np.where(values == 0, np.copysign(values, x), values)
+    return values, None if blocks.tensor_scale is None else np.float32(blocks.tensor_scale)
 
 
 def _rounded(x: Array, element: str) -> Array:

@@ -62,10 +62,8 @@ class QuantisedProducts:
 
     def store(self, weights: Array) -> Array:
         """Weights as the precision's `storage` keeps them, in blocks along their forward reduction."""
-        wide = self.precision.storage
-        return self.backend.convert(
-            weights, 0 if weights.ndim == 2 else 2, wide, self._draws(wide, "storage", 0)
-        ).values
+        wide, axis = self.precision.storage, 0 if weights.ndim == 2 else 2
+        return self.backend.convert(weights, axis, wide, self._draws(wide, "storage", 0)).dequantized()
 
     def linear_forward(self, x: Array, w: Array) -> Array:
         """See `Products`; so for all others."""
@@ -113,14 +111,14 @@ class QuantisedProducts:
         reuse = self._reuse if order is Order.EMULATOR else None
         if role in _FIRST:
             self._reuse.clear()
-        exact = product.blocked and (reuse is None or role in _FORWARD)
         one = Pass(product, self.backend, lambda operand, which: self._draws(operand, role, which), reuse)
-        if exact:
+        if product.blocked and (reuse is None or role in _FORWARD):
             result = getattr(_LOWERINGS[order], method)(one, a, b, *geometry)
+            engine, where = declared_engine(product.a.format, product.b.format, one.block), along(order, method)
         else:
             operands = one.values(a, b, _axes(kind, role, reused=reuse is not None))
-            result = getattr(_PLAIN, method)(*operands, *geometry or ((role,) if kind == "batched" else ()))
-        engine = declared_engine(product.a.format, product.b.format, one.block) if exact else Engine.PLAIN
+            result = getattr(_PLAIN, method)(*operands, *((role,) if kind == "batched" else geometry))
+            engine, where = Engine.PLAIN, "FP32 sums" + (" of blocks that lie otherwise" if product.blocked else "")
         record = Record(
             kind=kind,
             role=role,
@@ -128,11 +126,7 @@ class QuantisedProducts:
             a=product.a.name,
             b=product.b.name,
             block=one.block,
-            along=along(order, method)
-            if exact
-            else "FP32 sums of blocks that lie otherwise"
-            if product.blocked
-            else "FP32 sums",
+            along=where,
             engine=engine,
             conversions=(one.conversions[0], one.conversions[1]),
             macs=_macs(kind, role, a, b, result),

@@ -125,8 +125,8 @@ class Pass:
         return self._backend.product(a, b)
 
     def values(self, a: Array, b: Array, axes: tuple[int, int]) -> tuple[Array, Array]:
-        """Both operands converted along these axes, as plain arrays."""
-        return self.a(a, axes[0]).values, self.b(b, axes[1]).values
+        """Both operands converted along these axes, as FP32 arrays."""
+        return self.a(a, axes[0]).dequantized(), self.b(b, axes[1]).dequantized()
 
     def _convert(self, which: int, x: Array, axis: int) -> Converted:
         operand = (self.product.a, self.product.b)[which]

@@ -9,6 +9,7 @@ import golden
 from golden import reference
 from golden.catalog import get_format
 from golden.formats import Rounding
+from golden.kernels.fake import Draws
 from golden.nn.backend import NumpyBackend
 from golden.nn.engines import Engine
 from golden.nn.loss import CrossEntropy
@@ -91,6 +92,24 @@ def test_half_a_product_in_blocks():
     expected = PLAIN.conv_forward(golden.quantize(x, "bfp4x4").dequantize(), w, 1, 0)
     np.testing.assert_array_equal(p.conv_forward(x, w, 1, 0), expected)
     assert not p.records[0].realisable
+
+
+@pytest.mark.parametrize(("name", "rule"), [("nvfp4", "floor"), ("mx9", "ceil"), ("bfp4x4", "floor")])
+def test_blocks_dequantised(name, rule):
+    """Where sums are not by block: tensor scales multiplied in, infinite where FP32 is exceeded, poison as NaN."""
+    x, w = tensor((3, 40), 1, "specials"), np.eye(40, dtype=np.float32)
+    x[0, :16], x[1, :2] = 0, [3.4e38, 1]
+    expected = golden.quantize(x, name, scale_rule=rule).dequantize()
+    for backend in BACKENDS:
+        operand = Operand(get_format(name), scale_rule=rule)
+        assert patterns(backend.convert(x, 1, operand, Draws("")).dequantized()) == patterns(expected)
+        stored = QuantisedProducts(Precision(storage=operand), backend=backend).store(x.T.copy())
+        assert patterns(stored.T) == patterns(expected)
+    finite = tensor((3, 40), 1, "gauss")
+    p = QuantisedProducts(Precision(forward=Product(Operand(get_format(name), scale_rule=rule), FP32)))
+    np.testing.assert_array_equal(
+        p.linear_forward(finite, w), golden.quantize(finite, name, scale_rule=rule).dequantize()
+    )
 
 
 def test_fp32_is_the_plain_product():
