@@ -48,7 +48,7 @@ def dropback_batch(config: Config, count: int, rng: Rng) -> Columns:
     kinds, sign = choice(_KINDS, count, rng), rng.integers(0, 2, count, np.uint32) << 31
     fraction = rng.integers(0, 1 << 23, count, dtype=np.uint32)
 
-    def scales(low: int, high: int) -> NDArray[np.uint32]:
+    def scales(low: int, high: int) -> NDArray[Any]:
         return rng.integers(low, high, count, dtype=np.uint32) << 23
 
     patterns = {
@@ -67,9 +67,9 @@ def dropback_corners(config: Config, rng: Rng) -> Columns:
     """The ends of the byte sum, zero, and the index that hashes to zero, under scales of every kind."""
     seed = config["seed"]
     states = [_WORD, 1, 1 << 8, 1 << 24, 0xFF00FF00, 0x80807FFF, *((0xFFFFFFFF << k) & _WORD for k in range(1, 32))]
-    index = [index_of(state, seed) for state in states] + [seed * pow(_FACTOR, -1, 1 << 32) & _WORD, 0, _WORD]
+    listed = [index_of(state, seed) for state in states] + [seed * pow(_FACTOR, -1, 1 << 32) & _WORD, 0, _WORD]
     zeros = np.flatnonzero(byte_sums(index_states(np.arange(1 << 14), seed)) == 0)[:6]
-    index = np.repeat(np.array([*index, *zeros], np.uint32), 60)
+    index = np.repeat(np.array([*listed, *zeros], np.uint32), 60)
     directed = dropback_batch(config, len(index), rng) | {"index": rng.permutation(index)}
     return stitch([directed, dropback_batch(config, 3000, rng)])
 
