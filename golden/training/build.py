@@ -1,71 +1,27 @@
 """From a configuration to the parts of a run: model, precision, optimiser, schedule, policy session."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import isqrt
-from typing import Any, Protocol
+from typing import Any
 
 from golden.catalog import get_format
 from golden.data.sets import DataSet
-from golden.nn.layer import Layer, Parameter
+from golden.nn.layer import Layer
 from golden.nn.models import build
 from golden.nn.optimiser import SGD, AdamW, Optimiser
 from golden.nn.precision import Order, Precision
-from golden.nn.products import QuantisedProducts, quantise, wide_storage
+from golden.nn.products import quantise, wide_storage
 from golden.nn.schedule import Constant, Cosine, Schedule, Steps, WarmUp
 from golden.policies.base import Blocks, Policy, Role
 from golden.policies.registry import add_policy_options, policy_names, read_policy
 from golden.policies.session import Session
 from golden.training.config import RECIPES, ConfigError, RunConfig
 from golden.training.footprint import Format, stored_bits
+from golden.training.session import FixedSession, SessionLike
 from golden.training.tensors import Tensor
 from golden.training.usage import Parser
 
-__all__ = [
-    "FixedSession",
-    "SessionLike",
-    "build_model",
-    "build_optimiser",
-    "build_schedule",
-    "build_session",
-    "stored_formats",
-]
-
-
-class SessionLike(Protocol):
-    """What the loop tells whoever decides about precision during a run; see `golden.policies.session`."""
-
-    def begin_step(self) -> None:
-        """Before the forward pass of a training step."""
-
-    def before_update(self, lr: float) -> None:
-        """Gradients are there."""
-
-    def after_update(self) -> None:
-        """Weights have moved."""
-
-    def end_step(self, loss: float) -> None:
-        """The step is over."""
-
-    def end_epoch(self, loss: float) -> None:
-        """The epoch is over, validation done."""
-
-    def lr_changed(self) -> None:
-        """The learning rate jumps before the next step."""
-
-    def parameters(self) -> list[Parameter]:
-        """Trained parameters beside the model's."""
-        ...
-
-    def state_dict(self) -> dict[str, Any]:
-        """What changes during a run."""
-        ...
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from a `state_dict`."""
-
-    def report(self) -> dict[str, Any]:
-        """Facts for the log of an epoch."""
-        ...
+__all__ = ["build_model", "build_optimiser", "build_schedule", "build_session", "stored_formats"]
 
 
 def build_model(config: RunConfig, data: DataSet) -> Layer:
@@ -109,52 +65,6 @@ def build_schedule(config: RunConfig, steps_per_epoch: int) -> tuple[Schedule, f
         schedule = Constant(config.lr)
     warmup = round(config.warmup * steps_per_epoch)
     return (WarmUp(schedule, warmup) if warmup else schedule), jumps
-
-
-class FixedSession:
-    """One precision from the first step to the last: nobody decides anything."""
-
-    def __init__(self, products: Sequence[QuantisedProducts]) -> None:
-        self._products, self._step = products, 0
-
-    def begin_step(self) -> None:
-        """Random words of this step."""
-        for products in self._products:
-            products.begin_step(self._step)
-
-    def before_update(self, lr: float) -> None:
-        """Nothing."""
-
-    def after_update(self) -> None:
-        """Nothing."""
-
-    def end_step(self, loss: float) -> None:
-        """One step further."""
-        self._step += 1
-
-    def end_epoch(self, loss: float) -> None:
-        """Nothing."""
-
-    def lr_changed(self) -> None:
-        """Nothing."""
-
-    def parameters(self) -> list[Parameter]:
-        """None."""
-        return []
-
-    def state_dict(self) -> dict[str, Any]:
-        """The number of the next step."""
-        return {"step": self._step}
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Go on; what is evaluated before the next step draws the words of the last one, as it did."""
-        self._step = int(state["step"])
-        for products in self._products:
-            products.begin_step(max(self._step - 1, 0))
-
-    def report(self) -> dict[str, Any]:
-        """Nothing."""
-        return {}
 
 
 def _policy(config: RunConfig) -> Policy:

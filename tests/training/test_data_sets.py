@@ -83,7 +83,7 @@ def test_mnist1d_is_the_package_s(mnist1d):
 
 
 def test_mnist1d_tests_on_the_package_s_test_part(mnist1d, monkeypatch):
-    monkeypatch.setattr("golden.data.registry.signals", lambda: mnist1d)
+    monkeypatch.setattr("golden.data.readers.signals", lambda: mnist1d)
     data, (x, y) = load("mnist1d"), mnist1d
     np.testing.assert_array_equal(data.test.x[:, 0, :, 0], x[4000:])
     np.testing.assert_array_equal(data.test.y, y[4000:])
