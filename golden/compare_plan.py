@@ -96,6 +96,33 @@ PFQ_ENTRIES = [
 ]
 
 
+# Why BitWave's rule fails at some constants, and what the speed of learned lengths does (docs/policies.md).
+BITWAVE_ENTRIES = [
+    Entry(
+        name=f"bitwave alpha {alpha:g} eps {eps:g}",
+        policy="bitwave",
+        flags={"bitwave-alpha": alpha, "bitwave-eps": eps},
+    )
+    for alpha in (1 / 256, 1 / 16, 1 / 4, 1 / 2, 1.0)
+    for eps in (0.003, 0.01, 0.1)
+]
+LENGTH_ENTRIES = [
+    Entry(
+        name=f"qm+qe lr {lr:g} gamma {gamma:g} step {limit}",
+        policy="qm_qe",
+        flags={
+            "qm-qe-source": "bf16",
+            "qm-qe-lr": lr,
+            "qm-qe-gamma": gamma,
+            "qm-qe-max-step": (lambda epochs, steps: 20 / steps) if limit == "slow" else 1.0,
+        },
+    )
+    for limit in ("slow", "free")
+    for lr in (1.0, 10.0, 100.0)
+    for gamma in (0.1, 1.0)
+]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """One model on one data set. `run` holds fields of RunConfig that differ from the model's recipe."""
@@ -118,6 +145,8 @@ SETS: dict[str, list[Scenario]] = {
     "quick": [Scenario(model="mlp", data="digits", epochs=3, seeds=1, run=_QUICK)],
     "digits": [Scenario(model="lenet5", data="digits", epochs=30, seeds=3)],
     "pfq": [Scenario(model="lenet5", data="digits", epochs=30, seeds=3, entries=PFQ_ENTRIES)],
+    "bitwave": [Scenario(model="lenet5", data="digits", epochs=30, seeds=1, entries=BITWAVE_ENTRIES)],
+    "lengths": [Scenario(model="lenet5", data="digits", epochs=30, seeds=1, entries=LENGTH_ENTRIES)],
     "full": [
         Scenario(model="lenet5", data="digits", epochs=30, seeds=3),
         Scenario(model="lenet300", data="mnist", epochs=20, seeds=3),
