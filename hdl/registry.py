@@ -15,6 +15,15 @@ from hdl.units.dot import Dot, DotConfig
 from hdl.units.dot_core import DotCore, DotCoreConfig
 from hdl.units.dot_sliced import DotSliced, DotSlicedConfig
 from hdl.units.dropback import DropbackWeight, DropbackWeightConfig
+from hdl.units.float_operations import (
+    FloatAdd,
+    FloatAddConfig,
+    FloatFma,
+    FloatFmaConfig,
+    FloatMultiply,
+    FloatMultiplyConfig,
+)
+from hdl.units.float_sums import FloatAccumulate, FloatAccumulateConfig, FloatDot, FloatDotConfig
 from hdl.units.microexponent import MicroexponentShifter, MicroexponentShifterConfig
 from hdl.units.quantize import Quantize, QuantizeConfig
 from hdl.units.quantize_serial import QuantizeSerial
@@ -62,6 +71,11 @@ UNITS: dict[str, Unit] = {
         Unit("beats and metadata of a Gecko container to FP32 or BF16 values", ContainerUnpackConfig, ContainerUnpack),
         Unit("dot product of HBFP4, HBFP6 or HBFP8 on lanes of HBFP4, in slices", DotSlicedConfig, DotSliced),
         Unit("index of a weight to its initial value, regenerated (DropBack)", DropbackWeightConfig, DropbackWeight),
+        Unit("product of two floats", FloatMultiplyConfig, FloatMultiply),
+        Unit("sum of two floats", FloatAddConfig, FloatAdd),
+        Unit("product of two floats plus a third, rounded once", FloatFmaConfig, FloatFma),
+        Unit("running sum of floats", FloatAccumulateConfig, FloatAccumulate),
+        Unit("dot product of floats, every step rounded or the exact sum once", FloatDotConfig, FloatDot),
     )
 }
 
