@@ -154,12 +154,19 @@ def _draw_blocks(axes: Any, table: Mapping[str, Any]) -> None:
     axes.axhline(0, color="black", linewidth=0.8)
     axes.axhline(-100 * MARGIN, color="black", linewidth=0.8, linestyle=":")
     axes.set(xscale="log", xlabel="block", ylabel="points of accuracy against FP32")
+    blocks = sorted({row["block"] for row in table["rows"]})
+    axes.set_xticks(blocks, [str(block) for block in blocks], fontsize=7)
+    axes.minorticks_off()
 
 
 def _draw_distance(axes: Any, table: Mapping[str, Any]) -> None:
     for name, rows in _by_format(table).items():
         known = [row for row in rows if row["wasserstein"] is not None]
         axes.plot(
-            [row["wasserstein"] for row in known], [row["test_accuracy"]["mean"] for row in known], "o", label=name
+            [1000 * row["wasserstein"] for row in known],
+            [row["test_accuracy"]["mean"] for row in known],
+            "o",
+            markersize=4,
+            label=name,
         )
-    axes.set(xscale="log", xlabel="W1 of the weights, mean over layers", ylabel="test accuracy")
+    axes.set(xlabel="W1 of the weights x 1000, mean over layers", ylabel="test accuracy")

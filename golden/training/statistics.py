@@ -10,7 +10,7 @@ import numpy as np
 __all__ = ["MARGIN", "Paired", "Spread", "paired", "r_squared", "spread", "t_quantile"]
 
 MARGIN = 0.01
-"""Accuracies that differ by less than one point of a hundred are called the same."""
+"""One point of a hundred: what may be lost before accuracies are no longer called the same."""
 
 # Student's t, two-sided 95 %: quantile 0.975 by degrees of freedom 1..30; beyond, two Cornish-Fisher terms suffice.
 _T975 = (
@@ -53,9 +53,9 @@ def spread(values: Sequence[float]) -> Spread:
 class Paired:
     """Difference to the baseline, seed by seed: its mean and 95 % interval, and what that says.
 
-    "worse": the whole interval lies below -margin. "same": the whole interval lies above -margin, so that nothing
-    beyond the margin is lost. Anything else is "undecided": more seeds or a harder set are needed. The interval is
-    Student's; it covers the choice of seed, not of the test set.
+    "same": the whole interval lies above -margin, so that no more than the margin is lost. "worse": it does not, and
+    the whole interval lies below 0. Anything else is "undecided": more seeds or a harder set are needed. The interval
+    is Student's; it covers the choice of seed, not of the test set.
     """
 
     n: int
@@ -78,7 +78,7 @@ def paired(values: Sequence[float], baseline: Sequence[float], margin: float = M
     mean, n = float(difference.mean()), len(difference)
     half = t_quantile(n - 1) * float(difference.std(ddof=1)) / sqrt(n) if n > 1 else float("inf")
     low, high = mean - half, mean + half
-    verdict = "worse" if high < -margin else "same" if low > -margin else "undecided"
+    verdict = "same" if low > -margin else "worse" if high < 0 else "undecided"
     return Paired(n=n, mean=mean, low=low, high=high, margin=margin, verdict=verdict)
 
 

@@ -90,7 +90,8 @@ def test_paired_interval_by_hand():
         ([0.929, 0.931, 0.930, 0.929], "same"),
         ([0.95, 0.951, 0.949, 0.95], "same"),
         ([0.99, 0.80, 0.95, 0.85], "undecided"),
-        ([0.90, 0.91, 0.90, 0.91], "worse"),
+        ([0.924, 0.915, 0.924, 0.915], "worse"),
+        ([0.935, 0.905, 0.935, 0.905], "undecided"),
     ],
 )
 def test_verdicts(values, verdict):
