@@ -103,14 +103,13 @@ def core_sums(formats: tuple[BlockFormat, BlockFormat], batch: Batch) -> NDArray
 def core_corners(formats: tuple[BlockFormat, BlockFormat]) -> Batch:
     """Rows of equal lanes: every pair of extreme codes, and of microexponents at both ends."""
     extremes = [_extremes(fmt) for fmt in formats]
-    pairs = [(x, y) for x in extremes[0] for y in extremes[1]]
-    pairs = [(x, y, last) for last in (0, 1) for x, y in pairs]
+    cases = [(x, y, last) for last in (0, 1) for x in extremes[0] for y in extremes[1]]
     batch: Batch = {}
     for k, (name, fmt) in enumerate(zip("ab", formats, strict=True)):
-        codes = np.array([pair[k] for pair in pairs])
+        codes = np.array([case[k] for case in cases])
         batch[f"{name}.{_elements(fmt)}"] = np.repeat(codes[:, None], fmt.block, axis=1).astype(_dtype(fmt))
         if fmt.microexponents:
-            ends = np.array([pair[2] * fmt.max_microexponent for pair in pairs], np.uint8)
+            ends = np.array([case[2] * fmt.max_microexponent for case in cases], np.uint8)
             batch[f"{name}.microexponent"] = np.repeat(ends[:, None], fmt.microexponents, axis=1)
     return batch
 

@@ -4,6 +4,7 @@ As modules they leave the choice to whoever synthesises: `synth -flatten` dissol
 keeps them whole, `chtype` or a techmap puts a library's adder cells in their place (synth/flows.py does all three).
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from amaranth.back import rtlil
@@ -25,7 +26,11 @@ def _half_plus(a: Any, b: Any) -> tuple[Any, Any]:
     return ~(a ^ b), a | b
 
 
-_KINDS = {"full_adder": _full, "half_adder": _half, "half_adder_plus": _half_plus}
+_KINDS: dict[str, Callable[..., tuple[Any, Any]]] = {
+    "full_adder": _full,
+    "half_adder": _half,
+    "half_adder_plus": _half_plus,
+}
 
 
 class CellPlatform:

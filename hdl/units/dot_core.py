@@ -68,8 +68,8 @@ class DotCoreConfig(BlockUnitConfig):
         formats = get_format(self.format), get_format(self.format_b)
         if self.encoding == "stored":
             return formats
-        twos = {"encoding": ElementEncoding.TWOS_COMPLEMENT}
-        a, b = (replace(fmt, element=replace(fmt.element, **twos)) for fmt in formats)
+        twos = ElementEncoding.TWOS_COMPLEMENT
+        a, b = (replace(fmt, element=replace(fmt.element, encoding=twos)) for fmt in formats)
         return a, b
 
 
