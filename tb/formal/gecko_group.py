@@ -8,6 +8,7 @@ not looked at here, and the mask is given: bits of other rows hold anything.
 from collections.abc import Iterator
 from functools import partial
 from types import SimpleNamespace
+from typing import Any
 
 from amaranth.hdl import Cat, Const, Mux, Signal, Value
 from amaranth.lib import data
@@ -30,8 +31,8 @@ __all__ = ["group_proofs"]
 
 def group_proofs() -> Iterator[Proof]:
     """Every proof of this file."""
-    coded = [(name, mode, ne) for name, mode in (("delta", DELTA), ("fixed", FIXED)) for ne in range(2, 9)]
-    for name, mode, ne in [("raw", RAW, None), *coded]:
+    delta = [("delta", DELTA, ne) for ne in range(2, 9)]
+    for name, mode, ne in [("raw", RAW, None), *delta, ("fixed", FIXED, None)]:
         widths = f"of {ne}-bit codes" if ne else "of codes of every width"
         masks = "" if mode == RAW else ", every bias, with and without zero mask"
         bugs = ["code bit lost"]
@@ -77,7 +78,7 @@ def _group(mode: int, ne: int | None, bug: str | None) -> Setup:
     is_mask, valid, index = time == 0, (time != 3) & ((time != 0) | masked), Mux(time == 2, place, 0)
     row = Mux(time == 2, Value.cast(rows[1]), Value.cast(rows[0]))
     m.d.comb += item.eq(Cat(row, facts))
-    source = SimpleNamespace(
+    source: Any = SimpleNamespace(
         item=item, index=Signal(3), valid=valid, is_mask=Signal(), mask=mask, masked=(time != 0) & masked
     )
     m.d.comb += [source.index.eq(index), source.is_mask.eq(is_mask)]
