@@ -11,7 +11,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from golden.policies.base import Network, Policy, Role, Tensor
+    from golden.policies.base import Policy
+    from golden.policies.formats import Network, Role, Tensor
     from golden.policies.registry import POLICIES, add_policy_options, make_policy, policy_names, read_policy
     from golden.policies.session import Session
 
@@ -29,10 +30,10 @@ __all__ = [
 ]
 
 _HOME = {
-    "Network": "base",
+    "Network": "formats",
     "Policy": "base",
-    "Role": "base",
-    "Tensor": "base",
+    "Role": "formats",
+    "Tensor": "formats",
     "POLICIES": "registry",
     "add_policy_options": "registry",
     "make_policy": "registry",

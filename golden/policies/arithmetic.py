@@ -8,21 +8,21 @@ from golden.nn.layer import Array
 from golden.nn.plain import PlainProducts
 from golden.nn.precision import FP32, Operand, Precision, Product
 from golden.nn.products import QuantisedProducts
-from golden.policies import base
+from golden.policies import formats as policy
 
 __all__ = ["LayerArithmetic", "layer_precision"]
 
 _WIDE_MANTISSA = 16  # of stored weights under BFP (formats.md 1.5)
 _PLAIN = PlainProducts()
 
-Formats = tuple[base.Precision, base.Precision, base.Precision]
+Formats = tuple[policy.Precision, policy.Precision, policy.Precision]
 
 
-def _operand(chosen: base.Precision, usual: Operand, rounding: Rounding) -> Operand:
+def _operand(chosen: policy.Precision, usual: Operand, rounding: Rounding) -> Operand:
     """A policy's format with the run's rounding and scale rule (`rounding` where the run has no blocks)."""
-    if isinstance(chosen, base.Float):
+    if isinstance(chosen, policy.Float):
         return Operand(element=chosen.name)
-    if not isinstance(chosen, base.Blocks):
+    if not isinstance(chosen, policy.Blocks):
         return FP32  # the values are cut already
     fmt = get_format(chosen.format)
     if usual.format is None:

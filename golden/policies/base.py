@@ -7,173 +7,18 @@ arrays. `golden.policies.session` ties a policy to a model.
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import Field, asdict, dataclass, field, fields, is_dataclass
-from enum import StrEnum
+from dataclasses import asdict, is_dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "FP32",
-    "Affine",
-    "Blocks",
-    "Container",
-    "Float",
-    "Hyper",
-    "Network",
-    "Policy",
-    "Precision",
-    "Role",
-    "Tensor",
-    "choice",
-    "flag",
-    "flag_name",
-    "number",
-    "words",
-]
+from golden.policies.formats import FP32, Network, Precision, Role
+from golden.policies.hyper import Hyper
+
+__all__ = ["Policy"]
 
 Array = NDArray[np.float32]
-
-
-class Role(StrEnum):
-    """What a tensor is to its layer: the weight, the input that backward reads again, the gradient of the output."""
-
-    WEIGHT = "weight"
-    ACTIVATION = "activation"
-    GRADIENT = "gradient"
-
-
-@dataclass(frozen=True, slots=True)
-class Float:
-    """A scalar float type: fp32, bf16 or fp16. It is computed on as FP32."""
-
-    name: str = "fp32"
-
-    @property
-    def bits(self) -> float:
-        """Bits per stored value."""
-        return 32.0 if self.name == "fp32" else 16.0
-
-
-FP32 = Float()
-
-
-@dataclass(frozen=True, slots=True)
-class Container:
-    """FP32 cut to sign, `exponent_bits` and `mantissa_bits`; `offset` is gecko.md 1's `off`. Computed on as FP32."""
-
-    mantissa_bits: int
-    exponent_bits: int = 8
-    offset: int = 0
-
-    @property
-    def bits(self) -> float:
-        """Bits per stored value before Gecko."""
-        return 1.0 + self.exponent_bits + self.mantissa_bits
-
-
-@dataclass(frozen=True, slots=True)
-class Affine:
-    """An unsigned integer of `bits` over the tensor's own range (FracTrain's quantiser)."""
-
-    bits: float
-
-
-@dataclass(frozen=True, slots=True)
-class Blocks:
-    """A block format of the catalogue, by name: its products are computed as `golden.products` defines them."""
-
-    format: str
-    bits: float  # per element, its share of the scale included
-
-
-Precision = Float | Container | Affine | Blocks
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tensor:
-    """One tensor of one layer. `values` is its length (of an activation or gradient: for one batch)."""
-
-    layer: str
-    role: Role
-    values: int
-
-    @property
-    def key(self) -> str:
-        """Name that random words, state and logs go by: "layer/role"."""
-        return f"{self.layer}/{self.role}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Network:
-    """What a policy is told at the start: the layers with a matrix product, in order, their tensors, and the run."""
-
-    layers: Sequence[str]
-    tensors: Sequence[Tensor]
-    epochs: int
-    steps_per_epoch: int
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not self.layers or self.epochs < 1 or self.steps_per_epoch < 1:
-            raise ValueError("network: at least 1 layer, 1 epoch and 1 step per epoch")
-
-    def shares(self) -> dict[str, float]:
-        """Each weight's and activation's part of what is stashed, by key; they sum to 1."""
-        stashed = {tensor.key: tensor.values for tensor in self.tensors if tensor.role is not Role.GRADIENT}
-        return {key: values / sum(stashed.values()) for key, values in stashed.items()}
-
-
-def number(default: float, low: float, high: float, text: str) -> Any:
-    """A hyperparameter in low..high; an integer if its default is one."""
-    return field(default=default, metadata={"low": low, "high": high, "help": text})
-
-
-def choice(default: str, choices: tuple[str, ...], text: str) -> Any:
-    """A hyperparameter that takes one of a few names."""
-    return field(default=default, metadata={"choices": choices, "help": text})
-
-
-def words(default: str, text: str) -> Any:
-    """A hyperparameter in words, which its policy reads."""
-    return field(default=default, metadata={"help": text})
-
-
-def flag(default: bool, text: str) -> Any:
-    """A hyperparameter that is on or off."""
-    return field(default=default, metadata={"help": text})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hyper:
-    """Base of a policy's hyperparameters: frozen, in range, and the source of its command-line flags."""
-
-    prefix: ClassVar[str] = ""
-
-    def __post_init__(self) -> None:
-        for item in fields(self):
-            self._check(item, getattr(self, item.name))
-
-    def _check(self, item: Field, value: Any) -> None:
-        facts, wanted = item.metadata, type(item.default)
-        name = flag_name(self.prefix, item.name)
-        if "choices" in facts:
-            if value not in facts["choices"]:
-                raise ValueError(f"{name} {value}: one of {', '.join(facts['choices'])}")
-        elif "low" in facts:
-            legal = f"{facts['low']}..{facts['high']}"
-            if isinstance(value, bool) or not isinstance(value, (int,) if wanted is int else (int, float)):
-                raise ValueError(f"{name} {value!r}: {'an integer' if wanted is int else 'a number'} in {legal}")
-            if not facts["low"] <= value <= facts["high"]:
-                raise ValueError(f"{name} {value}: {legal}")
-        elif wanted is bool and not isinstance(value, bool):
-            raise ValueError(f"{name} {value!r}: on or off")
-
-
-def flag_name(prefix: str, name: str) -> str:
-    """Command-line spelling of a hyperparameter: `--bitwave-alpha`."""
-    return "--" + "-".join(part for part in (prefix, name.replace("_", "-")) if part)
 
 
 class Policy:

@@ -7,8 +7,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.policies.base import FP32, Container, Hyper, Network, Policy, Precision, Role, choice, number
+from golden.policies.base import Policy
 from golden.policies.containers import MANTISSA_BITS, WINDOWS, bias_of, offset, truncate, window
+from golden.policies.formats import FP32, Container, Network, Precision, Role
+from golden.policies.hyper import Hyper, choice, number
 
 __all__ = ["BitChop", "BitWave"]
 

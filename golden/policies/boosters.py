@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from golden.catalog import get_format
-from golden.policies.base import Blocks, Hyper, Policy, Precision, Role, choice, number
+from golden.policies.base import Policy
+from golden.policies.formats import Blocks, Precision, Role
+from golden.policies.hyper import Hyper, choice, number
 
 __all__ = ["Boosters", "Shares", "operation_shares"]
 

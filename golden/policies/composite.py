@@ -4,9 +4,15 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any, ClassVar, Self
 
-from golden.policies.base import Array, Network, Policy, Precision, Role
+import numpy as np
+from numpy.typing import NDArray
+
+from golden.policies.base import Policy
+from golden.policies.formats import Network, Precision, Role
 
 __all__ = ["Composite"]
+
+Array = NDArray[np.float32]
 
 
 class Composite(Policy):

@@ -5,8 +5,8 @@ from math import cos, pi
 from typing import ClassVar
 
 from golden.policies.affine import mac_cost
-from golden.policies.base import number
 from golden.policies.fractional import Fractional, FractionalHyper
+from golden.policies.hyper import number
 
 __all__ = ["CPT", "cycle_bits", "saving"]
 

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden.policies.affine import mac_cost
-from golden.policies.base import FP32, Affine, Hyper, Network, Precision, Role, choice, number
+from golden.policies.formats import FP32, Affine, Network, Precision, Role
 from golden.policies.fractional import Fractional, FractionalHyper
+from golden.policies.hyper import Hyper, choice, number
 from golden.policies.pfq import Indicator
 
 __all__ = ["CHOICES", "DFQ", "FracTrain", "choice_costs"]

@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.policies.base import Hyper, Policy, number
+from golden.policies.base import Policy
+from golden.policies.hyper import Hyper, number
 from golden.policies.regenerate import DEFAULT_SEED, initial_weights, scale_of
 
 __all__ = ["DropBack", "largest", "power_of_two_threshold"]

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from golden.blocks import quantize
 from golden.catalog import bfp
-from golden.policies.base import Blocks, Hyper, Policy, Precision, Role, number
+from golden.policies.base import Policy
+from golden.policies.formats import Blocks, Precision, Role
+from golden.policies.hyper import Hyper, number
 
 __all__ = ["Fast", "improvement", "threshold"]
 

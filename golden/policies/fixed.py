@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from golden.catalog import get_format
-from golden.policies.base import FP32, Blocks, Float, Hyper, Policy, Precision, Role, words
+from golden.policies.base import Policy
+from golden.policies.formats import FP32, Blocks, Float, Precision, Role
+from golden.policies.hyper import Hyper, words
 
 __all__ = ["FLOATS", "Fixed", "fixed"]
 

@@ -11,7 +11,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.policies.base import Affine, Hyper, Policy, Precision, Role, number
+from golden.policies.base import Policy
+from golden.policies.formats import Affine, Precision, Role
+from golden.policies.hyper import Hyper, number
 
 __all__ = ["Autoflex", "Flexpoint", "ceil_log2", "to_flex"]
 

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from golden.catalog import get_format
 from golden.policies.affine import affine, quantize_gradient, quantize_weight, tensor_range
-from golden.policies.base import Affine, Blocks, Hyper, Policy, Precision, Role, choice, number
+from golden.policies.base import Policy
+from golden.policies.formats import Affine, Blocks, Precision, Role
+from golden.policies.hyper import Hyper, choice, number
 from golden.words import counter_words
 
 __all__ = ["Fractional", "FractionalHyper", "Static", "bits_list"]

@@ -6,7 +6,7 @@ Quantum Mantissa and Quantum Exponent hold one per stashed tensor.
 from dataclasses import dataclass, field
 from math import ceil, floor
 
-from golden.policies.base import Hyper, flag, number
+from golden.policies.hyper import Hyper, flag, number
 from golden.words import counter_words
 
 __all__ = ["LearnedLength", "LengthHyper", "drawn", "gamma_at"]

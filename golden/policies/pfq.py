@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
-from golden.policies.base import Hyper, Network, number, words
+from golden.policies.formats import Network
 from golden.policies.fractional import Fractional, FractionalHyper, bits_list
+from golden.policies.hyper import Hyper, number, words
 
 __all__ = ["PFQ", "Indicator"]
 

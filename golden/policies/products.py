@@ -10,7 +10,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from golden.policies.arithmetic import LayerArithmetic
-from golden.policies.base import FP32, Blocks, Float, Policy, Precision, Role
+from golden.policies.base import Policy
+from golden.policies.formats import FP32, Blocks, Float, Precision, Role
 
 __all__ = ["Phase", "PolicyProducts"]
 

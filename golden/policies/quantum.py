@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.policies.base import FP32, Container, Hyper, Network, Policy, Precision, Role, choice, flag
+from golden.policies.base import Policy
 from golden.policies.containers import (
     MANTISSA_BITS,
     WINDOWS,
@@ -21,6 +21,8 @@ from golden.policies.containers import (
     truncate,
     window,
 )
+from golden.policies.formats import FP32, Container, Network, Precision, Role
+from golden.policies.hyper import Hyper, choice, flag
 from golden.policies.lengths import LearnedLength, LengthHyper, gamma_at
 
 __all__ = ["QuantumBoth", "QuantumExponent", "QuantumMantissa"]

@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from golden.catalog import get_format
-from golden.policies.base import Hyper, Policy, flag_name
+from golden.policies.base import Policy
 from golden.policies.bitwave import BitChop, BitWave
 from golden.policies.boosters import Boosters
 from golden.policies.composite import Composite
@@ -17,6 +17,7 @@ from golden.policies.fast import Fast
 from golden.policies.fixed import FLOATS, Fixed, fixed
 from golden.policies.flexpoint import Flexpoint
 from golden.policies.fractional import Static
+from golden.policies.hyper import Hyper, flag_name
 from golden.policies.pfq import PFQ
 from golden.policies.quantum import QuantumBoth, QuantumExponent, QuantumMantissa
 

@@ -6,9 +6,10 @@ from typing import Any
 from golden.nn.layer import Layer, Parameter
 from golden.nn.precision import Precision
 from golden.policies.arithmetic import LayerArithmetic
-from golden.policies.base import Network, Policy, Role
+from golden.policies.base import Policy
 from golden.policies.composite import Composite
 from golden.policies.fixed import fixed
+from golden.policies.formats import Network, Role
 from golden.policies.products import Phase, PolicyProducts
 from golden.policies.survey import survey
 from golden.policies.usage import Usage
@@ -53,7 +54,6 @@ class Session:
         )
         policy.begin(self.network)
         self.usage = Usage(found.tensors, found.macs)
-        self.extra_loss = 0.0
         self._sample_every = sample_every or steps_per_epoch
         self._phase = Phase()
         self._products: dict[str, PolicyProducts] = {}

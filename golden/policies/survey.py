@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from golden.nn.layer import Layer
 from golden.nn.plain import PlainProducts
-from golden.policies.base import Role, Tensor
+from golden.policies.formats import Role, Tensor
 
 __all__ = ["Survey", "survey"]
 

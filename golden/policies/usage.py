@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from golden import gecko
 from golden.catalog import get_format
 from golden.policies.affine import mac_cost
-from golden.policies.base import Affine, Blocks, Container, Float, Precision, Role, Tensor
+from golden.policies.formats import Affine, Blocks, Container, Float, Precision, Role, Tensor
 
 __all__ = ["Usage", "gecko_bits", "multiplier_bits", "stored_bits"]
 

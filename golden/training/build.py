@@ -12,7 +12,8 @@ from golden.nn.optimiser import SGD, AdamW, Optimiser
 from golden.nn.precision import Order, Precision
 from golden.nn.products import quantise, wide_storage
 from golden.nn.schedule import Constant, Cosine, Schedule, Steps, WarmUp
-from golden.policies.base import Blocks, Policy, Role
+from golden.policies.base import Policy
+from golden.policies.formats import Blocks, Role
 from golden.policies.registry import add_policy_options, policy_names, read_policy
 from golden.policies.session import Session
 from golden.training.config import RECIPES, ConfigError, RunConfig

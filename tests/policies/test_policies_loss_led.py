@@ -8,9 +8,9 @@ from policies_support import VECTORS, network
 
 from golden.policies import Role, make_policy
 from golden.policies.affine import mac_cost
-from golden.policies.base import Blocks, Container
 from golden.policies.boosters import operation_shares
 from golden.policies.cpt import cycle_bits, saving
+from golden.policies.formats import Blocks, Container
 from golden.policies.pfq import Indicator
 
 

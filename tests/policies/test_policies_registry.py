@@ -8,7 +8,7 @@ import pytest
 from policies_support import hexes, network
 
 from golden.policies import POLICIES, Role, add_policy_options, make_policy, policy_names, read_policy
-from golden.policies.base import flag_name
+from golden.policies.hyper import flag_name
 
 
 def parse(text, *flags):

@@ -14,8 +14,8 @@ from golden.nn.optimiser import SGD
 from golden.nn.precision import Precision
 from golden.nn.products import wide_storage
 from golden.policies import POLICIES, Role, Session, make_policy
-from golden.policies.base import FP32, Affine, Blocks, Container, Float
 from golden.policies.controller import Controller, Gate
+from golden.policies.formats import FP32, Affine, Blocks, Container, Float
 from golden.policies.usage import gecko_bits, multiplier_bits
 
 DIGITS = load("digits")
