@@ -1,0 +1,124 @@
+"""Targets of the dot-product cores: flows that keep or map adders, the library, the floor, the tables."""
+
+import json
+import re
+
+import pytest
+
+from hdl.emit import Emitted, emit
+from hdl.registry import make_config
+from hdl.yosys import find_engine
+from synth.cells import GATE_EQUIVALENTS
+from synth.flows import TARGETS
+from synth.goals import GOALS, thinned
+from synth.liberty import CELLS, liberty_text
+from synth.synthesis import synthesise
+from synth.targets import main, render
+
+
+def of_core(target, **options):
+    return synthesise(emit(make_config("dot_core", **options)), TARGETS[target], find_engine(), timeout=120)
+
+
+def test_kept_adders_are_whole_and_counted_with_their_insides():
+    made = of_core("adders", format="bfp3x4")
+    adders = made.figures["parts"]
+    assert adders["full_adder"] > 10
+    outside = (
+        made.figures["transistors"] - 30 * adders["full_adder"] - 14 * (sum(adders.values()) - adders["full_adder"])
+    )
+    assert 0 < outside < 1000
+    assert made.figures["depth"] > 10
+    assert "full_adder" not in made.netlist  # flat, for the check
+
+
+def test_library_maps_every_full_adder_to_a_cell():
+    kept, mapped = of_core("adders", format="bfp3x4"), of_core("library", format="bfp3x4")
+    cells = mapped.figures["cells"]
+    assert cells["FA"] == kept.figures["parts"]["full_adder"]
+    assert cells["HA"] == kept.figures["parts"]["half_adder"]
+    assert cells.keys() <= CELLS.keys()
+    area = sum(CELLS[cell].area * count for cell, count in cells.items())
+    assert mapped.figures["gate_equivalents"] == pytest.approx(area, abs=0.06)  # printed to a tenth
+
+
+def test_library_and_weights_of_generic_gates_agree():
+    names = {
+        "$_NOT_": "INV",
+        "$_MUX_": "MUX2",
+        "$_AOI3_": "AOI21",
+        "$_OAI3_": "OAI21",
+        "$_AOI4_": "AOI22",
+        "$_OAI4_": "OAI22",
+    }
+    names |= {f"$_{gate}_": f"{gate}2" for gate in ("NAND", "NOR", "AND", "OR", "XOR", "XNOR")}
+    for gate, cell in names.items():
+        assert GATE_EQUIVALENTS[gate] == CELLS[cell].area
+    assert liberty_text().count("cell(") == len(CELLS) + 1  # and the flip-flop
+
+
+def test_functions_in_the_library_are_those_of_the_names():
+    verilog = "module top(input [5:0] i, output o, s, c); assign o = ~((i[0] & i[1]) | (i[2] & i[3])); endmodule"
+    figures = synthesise(Emitted("top", verilog, {}), TARGETS["library"], find_engine(), timeout=60).figures
+    assert figures["cells"] == {"AOI22": 1}
+
+
+@pytest.mark.parametrize(("a", "b", "bits"), [(3, 3, 7), (1, 1, 1), (2, 2, 4), (5, 5, 13), (3, 5, 11)])
+def test_thinned_bits_are_those_that_the_core_sends_on(a, b, bits):
+    assert thinned(a, b) == bits
+    made = emit(make_config("dot_core", format=f"bfp{a + 1}x1", format_b=f"bfp{b + 1}x1"))
+    assert len(re.findall(r"lane_full_adder_\d+ \(", made.verilog)) == a * b - bits
+
+
+def test_no_tree_has_fewer_adders_than_its_floor():
+    for name, options in {"int4x64": {"format": "bfp4x3", "encoding": "twos"}, "bfp4x64": {"format": "bfp4x3"}}.items():
+        config = make_config("dot_core", **options)
+        made = emit(config)
+        width = next(port["width"] for port in made.manifest["ports"] if port["name"] == "sum")
+        adders = len(re.findall(r"_full_adder \\?\S+ +\(", made.verilog))
+        assert adders >= GOALS[name].floor(config.operands, width)["full_adders"] - width
+
+
+def record(**changes):
+    return {
+        "name": "bfp4x64",
+        "domain": "sign and magnitude",
+        "peer": {"what": "peer", "transistors": 60_000},
+        "target_transistors": 30_000,
+        "dissolved_transistors": 33_000,
+        "kept_transistors": 29_000,
+        "adders": {"full_adder": 600, "half_adder": 10, "half_adder_plus": 2},
+        "library_gate_equivalents": 5100.0,
+        "floor": {"bits": 640, "full_adders": 600, "gate_equivalents": 5000.0},
+        **changes,
+    }
+
+
+def test_tables_show_ratios_verdicts_and_the_floor():
+    text = render([record()])
+    assert "| 60,000 | 30,000 | 33,000 | 0.550 | 29,000 | 0.483 | met with adders kept |" in text
+    assert "| 640 | 600 | 600 | 12 | 5,100 | 5,000 | +2.0% |" in text
+    assert "| met |" in render([record(dissolved_transistors=30_000)])
+    assert "| missed by 10.0% |" in render([record(kept_transistors=33_000)])
+    assert "| not measured |" in render([record(kept_transistors=None, dissolved_transistors=None)])
+
+
+def test_command_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("synth.targets.measure_goal", lambda goal, *_: record(name=goal.name, status={"cmos": "ok"}))
+    assert main(["--only", "mxfp4x32", "--json", str(tmp_path / "t.json"), "-q"]) == 0
+    assert "| mxfp4x32 |" in capsys.readouterr().out
+    written = json.loads((tmp_path / "t.json").read_text())
+    assert written["command"] == "python -m synth.targets --only mxfp4x32"
+    assert written["library"]["FA"] == CELLS["FA"].area
+    page = tmp_path / "page.md"
+    page.write_text(
+        "head\n<!-- table: python -m synth.targets --docs docs/area-targets.md -->\nold\n<!-- end of table -->\ntail\n"
+    )
+    assert main(["--docs", str(page), "-q"]) == 0
+    assert "old" not in page.read_text()
+    assert page.read_text().startswith("head\n")
+    assert page.read_text().endswith("tail\n")
+    assert main(["--only", "nothing"]) == 2
+    assert "error: --only nothing: one of bfp4x64, " in capsys.readouterr().err
+    monkeypatch.setattr("synth.targets.measure_goal", lambda *_: record(status={"cmos": "timeout"}))
+    assert main(["--only", "mxfp4x32", "-q"]) == 3
