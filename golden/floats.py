@@ -134,10 +134,15 @@ def _sticky_right(values: Ints, right: Ints) -> Ints:
 
 def accumulate(values: Any, first: Any, fmt: FloatFormat) -> Codes:
     """Running sums of (n,) codes in order, from +0 at each mark of `first`: each addition rounded."""
-    sums, total = np.zeros(len(values), float_dtype(fmt)), np.zeros(1, float_dtype(fmt))
-    for k, (code, mark) in enumerate(zip(values, first, strict=True)):
-        total = add(np.where(mark, 0, total), np.asarray([code]), fmt)
-        sums[k] = total[0]
+    codes = np.asarray(values)
+    sums = np.zeros(len(codes), float_dtype(fmt))
+    starts = np.flatnonzero(np.asarray(first, np.bool_) | (np.arange(len(codes)) == 0))
+    ends = np.append(starts[1:], len(codes))
+    totals = np.zeros(len(starts), float_dtype(fmt))
+    for step in range(int((ends - starts).max(initial=0))):  # all runs advance together
+        running = starts + step < ends
+        at = starts[running] + step
+        totals[running] = sums[at] = add(totals[running], codes[at], fmt)
     return sums
 
 
@@ -183,9 +188,9 @@ def dot_fused(a: Any, b: Any, fmt: FloatFormat) -> Codes:
     x, y = _unpack(a, fmt), _unpack(b, fmt)
     infinite = x.infinite | y.infinite
     zero = (x.significand == 0) & ~x.infinite | (y.significand == 0) & ~y.infinite
-    negative = x.negative ^ y.negative
-    plus, minus = (infinite & ~negative).any(axis=-1), (infinite & negative).any(axis=-1)
-    nan = (x.nan | y.nan | infinite & zero).any(axis=-1) | plus & minus
+    negative: NDArray[np.bool_] = x.negative ^ y.negative
+    plus, minus = (np.asarray((infinite & sign).any(axis=-1)) for sign in (~negative, negative))
+    nan = np.asarray((x.nan | y.nan | infinite & zero).any(axis=-1) | plus & minus)
     codes = np.zeros(len(nan), np.int64)
     for k in range(len(nan)):
         if nan[k] or plus[k] or minus[k]:

@@ -29,6 +29,7 @@ from tb.batches import (
 )
 from tb.convert import convert_model
 from tb.dropback import dropback_model
+from tb.floats import FLOAT_MODELS
 from tb.models_dot import accumulated, dot_model
 from tb.models_gecko import GECKO_MODELS
 from tb.shifter import shifter_model
@@ -138,5 +139,6 @@ MODELS: dict[str, Model] = {
     "microexponent_shifter": shifter_model,
     "dropback_weight": dropback_model,
     "dot_sliced": sliced_model,
+    **FLOAT_MODELS,
     **GECKO_MODELS,
 }

@@ -26,6 +26,7 @@ from tb.batches import (
 from tb.convert import convert_batch, convert_corners
 from tb.directed import all_codes, all_values, grouped
 from tb.dropback import dropback_batch, dropback_corners
+from tb.floats import FLOAT_MODELS, float_batch, float_corners
 from tb.models import expected, transfers
 from tb.models_gecko import GECKO_MODELS
 from tb.operands import (
@@ -77,6 +78,8 @@ def corner_batch(config: Config, rng: Rng) -> dict[str, Any]:
         return sliced_corners(config, rng)
     if config["unit"] == "dropback_weight":
         return dropback_corners(config, rng)
+    if config["unit"] in FLOAT_MODELS:
+        return float_corners(config, rng)
     if config["unit"] == "dot" and config["accumulate"] == "none":
         return stitch([_picked(config, rng), all_codes(config, rng)])
     if config["unit"] == "dequantize":
@@ -236,5 +239,6 @@ _RANDOM: dict[str, Callable[[Config, int, Rng], dict[str, Any]]] = {
     "microexponent_shifter": shifter_batch,
     "dropback_weight": dropback_batch,
     "dot_sliced": sliced_batch,
+    **dict.fromkeys(FLOAT_MODELS, float_batch),
     **dict.fromkeys(GECKO_MODELS, gecko_batch),
 }
