@@ -34,6 +34,7 @@ class Policy:
     STATE: ClassVar[tuple[str, ...]] = ("step", "epoch")
     RECORDS: ClassVar[dict[str, type]] = {}  # the dataclass behind a name of STATE, or behind the values of its dict
     claims: ClassVar[frozenset[Role]] = frozenset()
+    learns: ClassVar[bool] = False  # `learn` wants every gradient, that of the network's input too
 
     def __init__(self, hyper: Hyper | None = None) -> None:
         self.hyper: Any = hyper if hyper is not None else self.hyper_type()

@@ -25,6 +25,7 @@ class Composite(Policy):
         self.parts = list(parts)
         self.name = "+".join(part.name for part in parts)  # type: ignore[misc]
         self.claims = frozenset().union(*(part.claims for part in parts))  # type: ignore[misc]
+        self.learns = any(part.learns for part in parts)  # type: ignore[misc]
         self._deciders: dict[Role, Policy] = {}
         for part in parts:
             for role in sorted(part.claims):

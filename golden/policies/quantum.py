@@ -59,6 +59,7 @@ class _Quantum(Policy):
 
     lengths_of: ClassVar[tuple[str, ...]] = ()
     claims = frozenset({Role.WEIGHT, Role.ACTIVATION})
+    learns = True
     STATE = ("step", "epoch", "lengths", "biases")
     RECORDS: ClassVar[dict[str, type]] = {"lengths": LearnedLength}
 

@@ -69,7 +69,7 @@ class Session:
             layer.products = self._products[layer.name] = PolicyProducts(
                 layer.name, self.policy, arithmetic, self._phase, attention=layer.name not in weighted
             )
-            if hasattr(layer, "input_gradient") and Role.ACTIVATION in self.policy.claims:
+            if hasattr(layer, "input_gradient") and self.policy.learns:
                 layer.input_gradient = True  # the first layer's activation has a length to learn as well
 
     def begin_step(self) -> None:

@@ -120,7 +120,6 @@ def test_a_fixed_policy_is_the_run_s_own_precision():
         loss.forward(model.forward(DIGITS.train.x[rows], training=True), DIGITS.train.y[rows])
         model.backward(loss.backward())
         optimiser.step(0.05)
-    # the first layer's input gradient is not asked for in the plain run; nothing else may differ
     assert policed.weights() == [hexes(parameter.value) for parameter in model.parameters()]
 
 
