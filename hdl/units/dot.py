@@ -1,10 +1,9 @@
 """Dot product of blocks: exact inside a block, then fixed point or FP32, then optionally accumulated over blocks."""
 
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any, ClassVar
 
-from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, signed
+from amaranth.hdl import Module, Shape, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -21,15 +20,14 @@ from hdl.config import (
     same_block,
     same_pairs,
 )
-from hdl.float.accumulate import Accumulate
-from hdl.float.raw import FP32, GUARDED, FixedToRaw, unpack_float
-from hdl.float.round import RoundFloat
+from hdl.float.raw import FP32
 from hdl.layouts import block_layout
 from hdl.stream import OutputBuffer, Pipeline
 from hdl.units.block_sum import block_sums, sum_exponents, sum_shape
+from hdl.units.dot_result import give_fixed, give_fp32
 from hdl.units.f25 import F25_BITS, F25_ELEMENTS, align_and_add, f25_blocks, f25_exponents, fits_f25
 from hdl.units.scales import Scale, read_scale, scale_factor, scale_factor_shape
-from hdl.units.tensor_scale import ScaleTotal, tensor_scale
+from hdl.units.tensor_scale import tensor_scale
 from hdl.units.unit import StreamUnit
 
 __all__ = ["Dot", "DotConfig"]
@@ -181,9 +179,10 @@ class Dot(StreamUnit[DotConfig]):
         total, along["exponent"] = self._reduce(m, totals, along.pop("exponents"), along.pop("factors"))
         stage = pipe.cut("sum", total=total, **along)
         if self.config.result == "fixed":
-            self._give_fixed(m, pipe, buffer, stage)
+            give_fixed(m, pipe, buffer, stage)
         else:
-            self._give_fp32(m, pipe, buffer, stage)
+            accumulate, contexts = self.config.accumulate, self.config.contexts
+            give_fp32(m, pipe, buffer, stage, exponents=self._exponents, accumulate=accumulate, contexts=contexts)
         return m
 
     def _blocks(self, operand: data.View) -> list[data.View]:
@@ -205,69 +204,3 @@ class Dot(StreamUnit[DotConfig]):
             return total, exponents[0]
         formats = self.config.operand, self.config.operand_b
         return align_and_add(m, totals, exponents, sum_shape(*formats).width, sum_exponents(*formats))
-
-    def _give_fixed(self, m: Module, pipe: Pipeline, buffer: OutputBuffer, stage: SimpleNamespace) -> None:
-        stage = pipe.cut("normalized", **vars(stage))
-        total, exponent = Signal(self._sum, name="sum"), Signal.like(stage.exponent, name="exponent")
-        m.d.comb += [
-            total.eq(Mux(stage.poison, 0, stage.total)),
-            exponent.eq(Mux(stage.poison, 0, stage.exponent)),
-            buffer.i.payload.eq(Cat(total, exponent, stage.poison)),
-            buffer.i.valid.eq(pipe.valid),
-        ]
-
-    def _give_fp32(self, m: Module, pipe: Pipeline, buffer: OutputBuffer, stage: SimpleNamespace) -> None:
-        magnitude = Signal(self._sum.width - 1)  # |sum| fits beside the sign: the sum cannot be the lowest code
-        m.submodules.to_raw = to_raw = FixedToRaw(len(magnitude), self._exponents)
-        m.d.comb += [
-            magnitude.eq(Mux(stage.total < 0, -stage.total, stage.total)),
-            to_raw.magnitude.eq(magnitude),
-            to_raw.exponent.eq(stage.exponent),
-        ]
-        marks = {name: getattr(stage, name) for name in ("first", "last", "tensor_scale") if hasattr(stage, name)}
-        stage = pipe.cut(
-            "normalized",
-            sign=Mux(stage.infinity, stage.infinity_sign, stage.total < 0),
-            infinity=stage.infinity,
-            significand=to_raw.significand,
-            biased=to_raw.biased,
-            nan=stage.poison,
-            **marks,
-        )
-        if self.config.accumulate == "fused":
-            self._accumulate(m, pipe, buffer, **vars(pipe.cut("addend", **vars(stage))))
-            return
-
-        m.submodules.round = rounder = RoundFloat(to_raw.significand_bits, to_raw.biased_bits)
-        m.d.comb += [
-            getattr(rounder, k).eq(getattr(stage, k)) for k in ("sign", "biased", "significand", "infinity", "nan")
-        ]
-        if self.config.accumulate == "none":
-            m.d.comb += [buffer.i.p.value.eq(rounder.value), buffer.i.valid.eq(pipe.valid)]
-            return
-        stage = pipe.cut("addend", value=rounder.value, **{name: getattr(stage, name) for name in marks})
-        addend = vars(unpack_float(m, stage.value, name="addend"))
-        addend["significand"] = Cat(Const(0, GUARDED), addend["significand"])
-        self._accumulate(m, pipe, buffer, **{name: getattr(stage, name) for name in marks}, **addend)
-
-    def _accumulate(
-        self, m: Module, pipe: Pipeline, buffer: OutputBuffer, *, tensor_scale: Value | None = None, **addend: Value
-    ) -> None:
-        m.submodules.accumulate = accumulate = Accumulate(
-            len(addend["significand"]), len(addend["biased"]), self.config.contexts
-        )
-        m.d.comb += [getattr(accumulate, name).eq(value) for name, value in addend.items()]
-        m.d.comb += [
-            accumulate.enable.eq(buffer.i.ready),
-            accumulate.i_valid.eq(pipe.valid),
-        ]
-        total: Any = accumulate
-        if tensor_scale is not None:
-            m.submodules.scale_total = total = ScaleTotal(delay=self.config.contexts - 1)
-            m.d.comb += [
-                total.enable.eq(buffer.i.ready),
-                total.scale.as_value().eq(tensor_scale),
-                total.i_valid.eq(accumulate.o_valid),
-                total.total.eq(accumulate.value),
-            ]
-        m.d.comb += [buffer.i.p.value.eq(total.value), buffer.i.valid.eq(total.o_valid)]
