@@ -150,6 +150,12 @@ def _table(args: argparse.Namespace, report: Mapping[str, Any]) -> str:
     return "\n".join([*lines, "", f"Accuracy Boosters: HBFP4 is more than {_CLAIM} times as far as HBFP6."])
 
 
+def _short(layer: str) -> str:
+    """The ends of a dotted name."""
+    parts = layer.split(".")
+    return parts[0] if len(parts) == 1 else f"{parts[0]}.{parts[-1]}"
+
+
 def _draw(args: argparse.Namespace, measured: Mapping[str, Mapping[str, Mapping[str, float]]]) -> bool:
     """Layers across, one line per format, a band over its block sizes."""
     made = figure(5 * len(measured), 3.6, columns=len(measured))
@@ -160,11 +166,13 @@ def _draw(args: argparse.Namespace, measured: Mapping[str, Mapping[str, Mapping[
         places = np.arange(len(layers))
         for name in args.formats:
             values = np.array([[row[f"{name}x{block}"] for block in args.blocks] for row in layers.values()])
+            values[values == 0] = np.nan  # what a format holds exactly has no place on a logarithmic axis
             (line,) = axes.plot(places, np.median(values, axis=1), "o-", markersize=3, label=name)
             axes.fill_between(places, values.min(axis=1), values.max(axis=1), color=line.get_color(), alpha=0.2)
         axes.set(title=role, ylabel="W1", yscale="log")
-        axes.set_xticks(places, list(layers), rotation=60, ha="right", fontsize=7)
+        axes.set_xticks(places, [_short(layer) for layer in layers], rotation=60, ha="right", fontsize=7)
         axes.grid(alpha=0.3)
-        axes.legend(frameon=False, title=f"blocks {min(args.blocks)}..{max(args.blocks)}")
+    title = f"blocks {min(args.blocks)}..{max(args.blocks)}"
+    panels[-1].legend(frameon=False, title=title, loc="upper left", bbox_to_anchor=(1, 1))
     drawing.savefig(args.out / "wasserstein.png", dpi=130)
     return True
