@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 PIP    := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: all test data regression area clean
+.PHONY: all test data regression formats area clean
 
 all: $(VENV)/.installed
 	$(VENV)/bin/python -m hdl.generate --mantissa 4 --block 64 -o build
@@ -23,15 +23,31 @@ data: $(VENV)/.installed-test
 regression: $(VENV)/.installed-test
 	mkdir -p build
 	$(VENV)/bin/python -m tb -j 2 --json build/regression.json
-	$(VENV)/bin/python -m tb --set formats -j 2
-	$(VENV)/bin/python -m tb.pairwise
+	$(VENV)/bin/python -m tb --set formats -j 2 --json build/formats.json
+	$(VENV)/bin/python -m tb.pairwise -j 2 --json build/pairwise.json
 	$(VENV)/bin/python -m tb.volume -j 2 --json build/volume.json
-	$(VENV)/bin/python -m tb.volume --set formats -j 2
+	$(VENV)/bin/python -m tb.volume --set formats -j 2 --json build/formats-volume.json
 	$(VENV)/bin/python -m tb.formal
 	$(VENV)/bin/python -m tb.mutants --json build/mutants.json
 	$(VENV)/bin/python -m tb.mutants --random 100 --json build/random.json
 	$(VENV)/bin/python -m tb.verification_report --regression build/regression.json --volume build/volume.json \
 	    --mutants build/mutants.json --random build/random.json -o docs/verification.md
+
+# docs/formats-table.md, after `make regression`: prices every format's units and joins the records.
+FORMATS := mx9,mx6,mx4,mxfp8_e5m2,mxfp8_e4m3,mxfp6_e3m2,mxfp6_e2m3,mxfp4,mxint8,msfp16,msfp15,msfp14,msfp13,msfp12
+FORMATS := $(FORMATS),msfp11,bm_e2m5x48,bm_e4m3x48,bm_e2m3x48,bm_e3m2x48,bm_e2m1x48,mx_m3_k8_4_d6_2
+PRICE   := $(VENV)/bin/python -m synth --targets cmos --json build/area
+formats: $(VENV)/.installed-test
+	mkdir -p build/area
+	-$(PRICE)/dot.json --unit dot --format $(FORMATS)
+	-$(PRICE)/quantize.json --unit quantize --format $(FORMATS)
+	-$(PRICE)/dequantize.json --unit dequantize --format $(FORMATS)
+	-$(PRICE)/nvfp4.json --unit dot --format nvfp4 --accumulate none,fp32
+	-$(PRICE)/shifter.json --unit microexponent_shifter --format mx9,mx6,mx4
+	-$(PRICE)/convert.json --unit convert
+	-$(PRICE)/convert-round.json --unit convert --from mx9 --to mx6 --inexact round
+	$(VENV)/bin/python -m tb.formats_table --check build/formats.json build/pairwise.json build/formats-volume.json \
+	    build/area/*.json -o docs/formats-table.md --json build/formats-table.json
 
 # Prices what docs/area.md shows, from the cache where nothing changed; some minutes to an hour otherwise.
 area: $(VENV)/.installed-test
