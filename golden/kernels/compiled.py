@@ -8,8 +8,6 @@ format and rounding is monotone. At the ends of FP32's range blocks take the lon
 All that is compiled is in this one file: numba looks at it alone to see whether what it cached is stale.
 """
 
-import math
-
 import numpy as np
 from numba import from_dtype, njit, types
 from numba import uint32 as u32
@@ -176,13 +174,24 @@ def _spread(groups, size, members):
     members[whole * size :] = groups[groups.size - 1]
 
 
+@njit(inline="always")
+def _power(exponent):
+    """2^exponent for -1022..1023, in float64."""
+    return np.int64((exponent + 1023) << 52).view(np.float64)
+
+
+@njit(inline="always")
+def _fields_of(value):
+    """Exponent and fraction of a float64 as one number: << 52 apart. No FP32 but 0 is subnormal there."""
+    return np.float64(value).view(np.int64)
+
+
 @njit
 def _wanted_exponent(largest, p):
     if largest == 0:
         return np.int64(p.lowest_exponent - p.max_microexponent)
-    significand, exponent = math.frexp(np.float64(_float(largest)))
-    raised = np.int64(significand * (1 << 24)) + np.int64(p.carry) >= 1 << 24
-    return np.int64(exponent - 1 + (1 if raised else 0) - p.emax)
+    top = _fields_of(_float(largest)) >> 29  # down to the last bit of an FP32
+    return np.int64(((top + np.int64(p.carry)) >> 23) - 1023 - p.emax)
 
 
 @njit(types.void(_In, _Out, _In, _i64, _Record), cache=True)
@@ -193,23 +202,25 @@ def _exactly(x, out, words, rounding, p):
         out[:] = _NAN
         return
     shared = min(max(_wanted_exponent(largest, p), np.int64(p.lowest_exponent)), np.int64(p.highest_exponent))
-    for start in range(0, x.size, np.int64(p.subblock)):
-        stop = min(start + np.int64(p.subblock), x.size)
+    pair = np.int64(p.subblock) if p.shift else x.size
+    for start in range(0, x.size, pair):
+        stop = min(start + pair, x.size)
         shift = min(max(shared - _wanted_exponent(_largest(x[start:stop]), p), 0), np.int64(p.max_microexponent))
+        scale, unscale = _power(shift - shared), _power(shared - shift)
         for i in range(start, stop):
-            magnitude = math.ldexp(np.float64(_float(x[i] & _MAGNITUDE)), shift - shared)
-            place = max(math.frexp(magnitude)[1] - 1 - p.fraction, p.lsb)
-            units = math.ldexp(magnitude, -place)
+            magnitude = np.float64(_float(x[i] & _MAGNITUDE)) * scale
+            place = max((_fields_of(magnitude) >> 52) - 1023 - p.fraction, p.lsb)
+            units = magnitude * _power(-place)
             whole = np.floor(units)
             rest = units - whole
             if rounding == RNE:
-                up = rest > 0.5 or (rest == 0.5 and whole % 2 == 1)
+                up = (rest > 0.5) | ((rest == 0.5) & (whole != 2 * np.floor(whole * 0.5)))
             elif rounding == RNA:
                 up = rest >= 0.5
             else:
                 up = rounding == SR and np.int64(rest * (1 << 32)) + np.int64(words[i]) >= 1 << 32
-            value = min(math.ldexp(whole + (1.0 if up else 0.0), place), p.largest)
-            out[i] = _signed(np.float32(math.ldexp(value, shared - shift)), x[i], p)
+            value = min((whole + (1.0 if up else 0.0)) * _power(place), p.largest)
+            out[i] = _signed(np.float32(value * unscale), x[i], p)
 
 
 @njit(types.void(_In, _Out, _i64, _i64, _Plan, _i64, _In, types.uint32, types.uint32), cache=True)

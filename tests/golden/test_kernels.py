@@ -19,7 +19,7 @@ from golden.kernels.plan import covers
 from golden.words import counter_words
 
 NAMES = [*(name for name in BLOCK_FORMATS if name != "nvfp4"), "bfp4x16", "bfp8x64", "bfp16x36", "bfp6x16e5"]
-NAMES += ["mx_m5_k12_3_d6_2", "mx_m15_k8_8_d10_3", "mx_m3_k6_1_d2_2", "bm_e5m0x9", "bm_e1m6x5"]
+NAMES += ["mx_m5_k12_3_d6_2", "mx_m15_k8_8_d10_3", "mx_m3_k6_1_d2_2", "bm_e5m0x9", "bm_e1m6x5", "bm_e1m0x6", "bfp2x8"]
 
 
 @pytest.fixture(scope="module", autouse=True)
