@@ -149,6 +149,34 @@ def test_depthwise_is_one_matrix_per_channel(order, multiply, stride, padding):
         assert patterns(dw[..., c]) == wanted["weight"]
 
 
+BIG = 2.0**24  # what is added to it alone is lost: in the order BIG, 1, -BIG, 1 a sum is 1, with the ones together 2
+
+
+@pytest.mark.parametrize("backend", BACKENDS, ids=["compiled", "numpy"])
+def test_accumulation_follows_the_order(backend):
+    """Blocks of one element: kh, kw, channel forward and in the data gradient; y, x, image in the weight gradient."""
+    p = made(Precision.named("bfp4x1").forward, "channel", backend)
+    ones = np.ones((1, 3, 3, 1), np.float32)
+    for taps, total in (([[BIG, 1], [-BIG, 1]], 1), ([[BIG, -BIG], [1, 1]], 2)):
+        w = np.array(taps, np.float32).reshape(2, 2, 1, 1)
+        assert (p.conv_forward(ones, w, 1, 0) == total).all()
+        assert (p.depthwise_forward(ones, w[..., 0], 1, 0) == total).all()
+        assert (p.conv_data(ones, w, 1, 0, (1, 4, 4, 1))[:, 1:-1, 1:-1] == total).all()
+        assert (p.depthwise_data(ones, w[..., 0], 1, 0, (1, 4, 4, 1))[:, 1:-1, 1:-1] == total).all()
+        x = np.array(taps, np.float32).reshape(1, 2, 2, 1)
+        assert p.conv_weight(x, ones[:, :2, :2], 1, 0, (1, 1, 1, 1)) == total
+        assert p.depthwise_weight(x, ones[:, :2, :2], 1, 0, (1, 1, 1)) == total
+    images = np.array([[BIG, -BIG], [1, 1]], np.float32).reshape(2, 1, 2, 1)  # image, x
+    g = np.ones((2, 1, 2, 1), np.float32)
+    assert p.conv_weight(images, g, 1, 0, (1, 1, 1, 1)) == 1
+    channels = np.array([[BIG, -BIG], [1, 1]], np.float32).reshape(2, 1, 2, 1)  # kh, channel
+    x = np.ones((1, 2, 1, 2), np.float32)
+    assert p.conv_forward(x, channels, 1, 0) == 2
+    p.precision = p.precision.with_order(Order.IM2COL)
+    assert p.conv_forward(x, channels, 1, 0) == 1  # channel, kh, kw
+    assert p.conv_weight(images, g, 1, 0, (1, 1, 1, 1)) == 2  # image, y, x
+
+
 def test_emulator_reuses_forward_blocks():
     """dX = op(g_q, w_q), dW = op(x_q, g_q), each tensor converted once, along its forward or channel axis."""
     x, w = tensor((3, 5, 5, 4), 1, "gauss"), tensor((3, 3, 4, 6), 2, "gauss")
