@@ -121,13 +121,15 @@ def test_rows_behind_the_group_buffer_leave_as_late_as_documented(unit, mode, mo
     assert (shown - run.transfers["i"] == (10 if coder else 11) + more).all()
 
 
-def digits():
-    """Real tensors of a small network, each with its cheapest descriptor at some mantissa lengths."""
-    with np.load(DATA / "digits.npz") as file:
-        arrays = {name: file[name] for name in file.files if file[name].dtype == np.float32}
-    assert len(arrays) >= 4
+def real_tensors():
+    """Of a perceptron and a convolutional network, each with its cheapest descriptor at some mantissa lengths."""
+    arrays = {}
+    for network in ("digits", "mnist_lenet"):
+        with np.load(DATA / f"{network}.npz") as file:
+            arrays |= {f"{network} {name}": file[name] for name in file.files if file[name].dtype == np.float32}
+    assert len(arrays) >= 20
     for name in sorted(arrays):
-        bits, _ = as_bits(np.ascontiguousarray(arrays[name]).reshape(-1)[:20_000])
+        bits, _ = as_bits(np.ascontiguousarray(arrays[name]).reshape(-1)[:5_000])
         for source in Source:
             values = (bits >> (32 - source.bits)).astype(DTYPES[source])
             for wm in (1, 2, source.mantissa_bits):
@@ -138,7 +140,7 @@ def digits():
 def test_real_tensors_come_back_from_the_hardware(source):
     require_verilator()
     pack, unpack = (Unit(f"container_{way}", source=source.name.lower(), zero_mask="on") for way in ("pack", "unpack"))
-    cases = [(d, values) for d, values in digits() if d.source is source]
+    cases = [(d, values) for d, values in real_tensors() if d.source is source]
     rng = np.random.default_rng(1)
     packed = pack.check(joined([tensor_streams(pack.config, d, v, rng) for d, v in cases]), stall=0.2)
     inputs = joined([tensor_streams(unpack.config, d, v, rng, corrupt=0) for d, v in cases])
