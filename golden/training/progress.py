@@ -6,7 +6,7 @@ from typing import TextIO
 
 __all__ = ["Progress", "clock"]
 
-_QUIET_SECONDS = 0.2
+_REDRAWN_SECONDS, _SILENT_SECONDS = 0.2, 30.0
 
 
 def clock(seconds: float) -> str:
@@ -19,7 +19,7 @@ def clock(seconds: float) -> str:
 class Progress:
     """Counts units of work, of which `total` are to be done and `done` were done before this process began.
 
-    On a terminal the line is redrawn within an epoch; elsewhere only whole lines are written.
+    On a terminal the line is redrawn within an epoch; elsewhere a line is written at least every half minute.
     """
 
     def __init__(self, total: int, done: int = 0, *, label: str = "", stream: TextIO | None = None) -> None:
@@ -27,7 +27,7 @@ class Progress:
         self._stream = sys.stderr if stream is None else stream
         self._start = time.monotonic()
         self._before = self.done = done
-        self._drawn = 0.0
+        self._drawn = self._start
 
     @property
     def left(self) -> float | None:
@@ -43,12 +43,17 @@ class Progress:
         """One unit more is done; redraw on a terminal."""
         self.advance()
         now = time.monotonic()
-        if self._stream.isatty() and now - self._drawn > _QUIET_SECONDS:
-            self._drawn = now
+        if now - self._drawn <= (_REDRAWN_SECONDS if self._stream.isatty() else _SILENT_SECONDS):
+            return
+        self._drawn = now
+        if self._stream.isatty():
             print(f"\r\x1b[K{self._text(text)}", end="", file=self._stream, flush=True)
+        else:
+            self.line(text)
 
     def line(self, text: str) -> None:
         """A line that stays."""
+        self._drawn = time.monotonic()
         start = "\r\x1b[K" if self._stream.isatty() else ""
         print(start + self._text(text), file=self._stream, flush=True)
 

@@ -1,5 +1,6 @@
 """A run: same bytes, exact resume, divergence, interrupt, footprint; all on ten steps of a small network."""
 
+import io
 import math
 import os
 import signal
@@ -13,6 +14,7 @@ from golden.training.checkpoint import CheckpointError, load_state, save_state
 from golden.training.config import RunConfig
 from golden.training.log import read_log
 from golden.training.loop import Trainer, fit
+from golden.training.progress import Progress, clock
 from golden.training.run import Interrupted, execute
 
 FORMATS = [
@@ -188,6 +190,20 @@ def test_interrupt_saves(digits, tmp_path):
     assert signal.getsignal(signal.SIGINT) is handler
     resumed = run(config, tmp_path / "a", digits, resume=True)
     assert resumed == run(config, tmp_path / "b", digits)
+
+
+def test_progress_is_neither_silent_nor_noisy(monkeypatch):
+    """Without a terminal: a line every half minute, and the time left from the pace of this process alone."""
+    now = [100.0]
+    monkeypatch.setattr("golden.training.progress.time.monotonic", lambda: now[0])
+    stream = io.StringIO()
+    progress = Progress(100, 40, stream=stream)
+    for _ in range(50):
+        now[0] += 2.0
+        progress.step("at work")
+    lines = stream.getvalue().splitlines()
+    assert lines == ["at work  left 1:28", "at work  left 0:56", "at work  left 0:24"]
+    assert (clock(65), clock(7384)) == ("1:05", "2:03:04")
 
 
 def test_evaluation_leaves_no_trace(digits):
