@@ -81,6 +81,13 @@ def test_windows_are_idempotent_and_grow(given_patterns, k):
         assert all(a in (0, b) for a, b in zip(patterns(once), patterns(wider), strict=True))
 
 
+@pytest.mark.parametrize("k", range(2, 8))
+def test_offsets_put_one_where_the_window_has_it(k):
+    """Code = field - off: 2^k - 1 for a tensor whose maximum is 1; IEEE's bias in a window around 0."""
+    assert [(127 - offset(k, mode, 0)) % 256 for mode in ("max", "sym")] == [2**k - 1, 2 ** (k - 1) - 1]
+    assert offset(8, "sym", 0) == offset(8, "max", 5) == 0
+
+
 def test_nan_survives_any_length():
     x = floats([0x7F800001, 0x3F800000])
     assert hexes(truncate(x, 0)) == ["7fc00000", "3f800000"]
