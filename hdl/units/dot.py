@@ -23,6 +23,7 @@ from hdl.config import (
 from hdl.float.raw import FP32
 from hdl.layouts import block_layout
 from hdl.stream import OutputBuffer, Pipeline
+from hdl.units.block_fused import fused_block_sum
 from hdl.units.block_sum import block_sums, sum_exponents, sum_shape
 from hdl.units.dot_result import give_fixed, give_fp32
 from hdl.units.f25 import F25_BITS, F25_ELEMENTS, align_and_add, f25_blocks, f25_exponents, fits_f25
@@ -55,6 +56,9 @@ class DotConfig(BlockUnitConfig):
         "exact", ("exact", "f25"), "one block per transfer, exact; or 64 elements, reduced in 25-bit fixed point"
     )
     contexts: int = integer(1, range(1, 9), "independent sums, interleaved; the adder gets as many stages", token="k{}")
+    arch: str = named(
+        "plain", ("plain", "area", "speed"), "the sum of products by operators, or one compressor tree, small or fast"
+    )
 
     def validate(self) -> None:
         same_block(self, "format_b")
@@ -63,6 +67,8 @@ class DotConfig(BlockUnitConfig):
             raise ConfigError("result", self.result, f"fp32 with --accumulate {self.accumulate}")
         if self.result == "fixed" and any(f.element.specials is Specials.IEEE for f in (self.operand, self.operand_b)):
             raise ConfigError("result", self.result, "fp32 with elements that can be infinite")
+        if self.mode == "f25" and self.arch != "plain":
+            raise ConfigError("arch", self.arch, "plain with --mode f25")
         if self.mode == "f25" and self.result == "fixed":
             raise ConfigError("result", self.result, "fp32 with --mode f25")
         if self.mode == "f25":
@@ -172,9 +178,8 @@ class Dot(StreamUnit[DotConfig]):
             inputs = [self.i.p[f"{name}_tensor_scale"] for name in self.config.tensor_scales]
             marks["tensor_scale"] = tensor_scale(m, inputs).as_value()
         poison = reduce_tree(lambda a, b: a | b, poisons)
-        totals, along = block_sums(
-            m, pipe, formats, pairs, exponents=exponents, factors=factors, poison=poison, **marks
-        )
+        along = {"exponents": exponents, "factors": factors, "poison": poison, **marks}
+        totals, along = self._sums(m, platform, pipe, formats, pairs, along)
         along["poison"] |= along.pop("nan")
         total, along["exponent"] = self._reduce(m, totals, along.pop("exponents"), along.pop("factors"))
         stage = pipe.cut("sum", total=total, **along)
@@ -184,6 +189,22 @@ class Dot(StreamUnit[DotConfig]):
             accumulate, contexts = self.config.accumulate, self.config.contexts
             give_fp32(m, pipe, buffer, stage, exponents=self._exponents, accumulate=accumulate, contexts=contexts)
         return m
+
+    def _sums(
+        self,
+        m: Module,
+        platform: object,
+        pipe: Pipeline,
+        formats: tuple[BlockFormat, BlockFormat],
+        pairs: list[tuple[data.View, data.View]],
+        along: dict[str, Any],
+    ) -> tuple[list[Value], dict[str, Any]]:
+        """The integer sum of each pair of blocks, by the architecture asked for, and what travels along."""
+        if self.config.arch == "plain":
+            return block_sums(m, pipe, formats, pairs, **along)
+        (pair,) = pairs
+        total, along = fused_block_sum(m, platform, pipe, formats, pair, fast=self.config.arch == "speed", **along)
+        return [total], along
 
     def _blocks(self, operand: data.View) -> list[data.View]:
         """The blocks of an operand that enter in one transfer."""
