@@ -120,9 +120,10 @@ def run(args: argparse.Namespace) -> str:
     for name in args.data:
         load(name, args.data_dir)  # a missing set shows before anything is trained
     args.out.mkdir(parents=True, exist_ok=True)
-    todo = [] if args.report_only else [c for c in plan if not (args.out / run_name(c)).exists()]
+    todo = [config for config in plan if not (args.out / run_name(config)).exists()]
     print(f"{len(plan)} runs, {len(plan) - len(todo)} of them done before", file=sys.stderr)
-    _train(todo, len(plan), args)
+    if not args.report_only:
+        _train(todo, len(plan), args)
     finals = [json.loads(path.read_text()) for c in plan if (path := args.out / run_name(c)).exists()]
     report, markdown = table1_report(finals, args)
     write(args.out / "table1.json", (json.dumps(report, indent=2) + "\n").encode())

@@ -85,6 +85,8 @@ def test_table1_end_to_end(tmp_path, capsys):
     assert len(runs) == 2 * (1 + 4)
     for name in list(runs)[::2]:
         (tmp_path / "a" / name).unlink()
+    assert main([*argv, "--report-only", "--out", str(tmp_path / "a")]) == 0
+    assert len(list((tmp_path / "a").glob("mlp-*.json"))) == 5
     capsys.readouterr()
     assert main([*argv, "--out", str(tmp_path / "a")]) == 0
     captured = capsys.readouterr()
