@@ -115,7 +115,7 @@ def test_unfolding_in_parts_changes_nothing(order, multiply, rounding, monkeypat
     if order == "tile2d" and rounding == "sr":
         rounding = "rtz"  # the reference has no words for tiles
     monkeypatch.setattr(products_im2col, "_CHUNK", 1)
-    check_conv(order, Precision.named("bfp4x9", rounding=rounding).forward, 0, "gauss", 1, 1, multiply)
+    check_conv(order, Precision.named("bfp4x9", rounding=rounding).forward, 0, "gauss", 1, 2, multiply)
 
 
 @given(pairs(SQUARES).filter(lambda p: "sr" not in (p.a.rounding, p.b.rounding)), st.integers(0, 1 << 30), KINDS)
