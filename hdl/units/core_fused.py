@@ -96,9 +96,10 @@ class _Lanes:
         product.constant -= 1  # -p - 1 is p inverted
         inverted = [bit.value for bit in ripple(product, self._lane_adders)]
         if amount.choices:  # few places: cheaper to fill with zeros and to invert afterwards
-            zero, word = Const(0, 1), [~bit for bit in inverted]
-            word = self._shift(number, word, Amount(amount.bits, 0, 1), below=zero, above=zero)
-            shifted = [bit ^ sign for bit in shift_left_chosen(word, amount.choices, 2)][: len(inverted) + amount.most]
+            (one,) = amount.bits
+            word = shift_left_chosen([~bit for bit in inverted], [~one, one], 1)
+            word = shift_left_chosen(word, amount.choices, 2)[: len(inverted) + amount.most]
+            shifted = [bit ^ sign for bit in word]
         else:
             shifted = self._shift(number, [~(bit ^ sign) for bit in inverted], amount, below=sign, above=sign)
         self._missing = (1 << len(shifted)) - 1
