@@ -21,7 +21,7 @@ from hdl.registry import make_unit
 from hdl.units.unit import StreamUnit
 from hdl.yosys import Engine, find_engine
 
-__all__ = ["SCHEMA", "Emitted", "emit", "manifest_text", "project_version", "to_rtlil"]
+__all__ = ["SCHEMA", "Emitted", "emit", "manifest_text", "project_version", "to_rtlil", "verilog_of"]
 
 SCHEMA = "narrowgauge-manifest-1"
 
@@ -70,11 +70,14 @@ def to_rtlil(unit: StreamUnit) -> str:
     Signedness is a property of RTLIL's cells. write_verilog prints the operands of unsigned cells as they are, and
     Verilog would extend those that are declared signed by their sign.
     """
-    config = unit.config
-    cells = CellPlatform(config.name)
-    text = rtlil.convert(unit, name=config.name, platform=cells, emit_src=False)
+    return _rtlil(unit, unit.config.name)
+
+
+def _rtlil(component: wiring.Component, name: str) -> str:
+    cells = CellPlatform(name)
+    text = rtlil.convert(component, name=name, platform=cells, emit_src=False)
     text = re.sub(r"^(  wire .*?) signed +(?=\\)", r"\1 ", text, flags=re.MULTILINE)
-    text = re.sub(rf"\\{re.escape(config.name)}\.([\w.]+)", lambda k: f"\\{config.name}_{k[1].replace('.', '_')}", text)
+    text = re.sub(rf"\\{re.escape(name)}\.([\w.]+)", lambda k: f"\\{name}_{k[1].replace('.', '_')}", text)
     return text + cells.modules()
 
 
@@ -82,14 +85,17 @@ def emit(config: UnitConfig, engine: Engine | None = None) -> Emitted:
     """Verilog and manifest of a unit. Raises ToolMissing or YosysError."""
     engine = engine or find_engine()
     unit = make_unit(config)
-    with tempfile.TemporaryDirectory(prefix="narrowgauge-") as folder:
-        (Path(folder) / "unit.il").write_text(to_rtlil(unit))
-        engine.run(_SCRIPT, Path(folder))
-        text = (Path(folder) / "unit.v").read_text()
-    # The first line is Yosys's banner; ours takes its place.
-    body = text.split("\n", 1)[1].lstrip("\n")
+    body = verilog_of(unit, config.name, engine)
     manifest = _manifest(unit, engine, hashlib.sha256(body.encode()).hexdigest())
     return Emitted(config.name, render_header(config, manifest) + "\n" + body, manifest)
+
+
+def verilog_of(component: wiring.Component, name: str, engine: Engine) -> str:
+    """Verilog of any component under a name, without Yosys's banner: ours takes its place in a unit's file."""
+    with tempfile.TemporaryDirectory(prefix="narrowgauge-") as folder:
+        (Path(folder) / "unit.il").write_text(_rtlil(component, name))
+        engine.run(_SCRIPT, Path(folder))
+        return (Path(folder) / "unit.v").read_text().split("\n", 1)[1].lstrip("\n")
 
 
 def _manifest(unit: StreamUnit, engine: Engine, sha256: str) -> dict[str, Any]:

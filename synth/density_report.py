@@ -1,0 +1,101 @@
+"""The density tables as Markdown, and the picture of them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hdl.cli import UsageError
+
+__all__ = ["draw", "render", "renew"]
+
+Record = Mapping[str, Any]
+
+_BEGIN, _END = "<!-- table: python -m synth.density --docs docs/density.md -->\n", "<!-- end of table -->\n"
+_KINDS = ("bare", "matched", "buffered", "parallel", "operands")
+_ROLES = ("core", "to FP32", "accumulate", "activate", "converter, one lane", "converter, all lanes", "buffer")
+
+
+def render(records: Sequence[Record]) -> str:
+    """Gains, then transistors part by part."""
+    return "\n".join([*_gain_lines(records), "", *_part_lines(records), "", *_float_lines(records)])
+
+
+def _gain_lines(records: Sequence[Record]) -> list[str]:
+    lines = [
+        "| unit | products | without converter | one lane | one lane, buffer | all lanes | all lanes, three | "
+        "published | fitted model | component model |",
+        "|---|" + "---:|" * 9,
+    ]
+    for record in records:
+        gain = record["gain"]
+        own = [gain.get(kind, gain.get("plain") if kind == "bare" else None) for kind in _KINDS]
+        others = [record["published"], record["paper_model"], record["component_model"]]
+        note = "" if record["status"] == "ok" else " (not measured)"
+        lines.append(
+            f"| {record['name']}{note} | {record['block']} | " + " | ".join(_number(x) for x in [*own, *others]) + " |"
+        )
+    return lines
+
+
+def _part_lines(records: Sequence[Record]) -> list[str]:
+    lines = ["| unit | products | " + " | ".join(_ROLES) + " |", "|---|" + "---:|" * (len(_ROLES) + 1)]
+    for record in records:
+        prices = {part["role"]: part["transistors"] for part in record["parts"].get("own", ())}
+        if "core" in prices:
+            cells = [f"{prices[role]:,}" for role in _ROLES]
+            lines.append(f"| {record['name']} | {record['block']} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def _float_lines(records: Sequence[Record]) -> list[str]:
+    roles = ("multiply", "add", "accumulate", "activate")
+    lines = ["| scalar float | " + " | ".join(roles) + " |", "|---|" + "---:|" * len(roles)]
+    found = {}
+    for record in records:
+        for name, side in (("FP32", "fp32"), (record["name"], "own")):
+            prices = {part["role"]: part["transistors"] for part in record["parts"].get(side, ())}
+            if "multiply" in prices:
+                found[name] = [f"{prices[role]:,}" for role in roles]
+    return lines + [f"| {name} | " + " | ".join(cells) + " |" for name, cells in found.items()]
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
+
+
+def renew(path: Path, table: str) -> None:
+    """Put the tables between the marks of a Markdown file."""
+    head, begun, rest = path.read_text().partition(_BEGIN)
+    _, ended, tail = rest.partition(_END)
+    if not (begun and ended):
+        raise UsageError(f"--docs {path}: no table between {_BEGIN.strip()} and {_END.strip()}")
+    path.write_text(head + _BEGIN + table + "\n" + _END + tail)
+
+
+def draw(records: Sequence[Record], path: Path) -> None:
+    """Gains as horizontal bars, the paper's model as a mark on them."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "narrowgauge"  # the same picture, the same bytes
+    from matplotlib import pyplot as plt
+
+    shown = [record for record in records if record["gain"]]
+    figure, axes = plt.subplots(figsize=(7.5, 0.42 * len(shown) + 1.2))
+    places = range(len(shown))
+    bars = (("one lane of a converter", "matched", -0.2), ("a lane per value", "parallel", 0.2))
+    for label, kind, shift in bars:
+        lengths = [record["gain"].get(kind, 0.0) for record in shown]
+        axes.barh([place + shift for place in places], lengths, height=0.38, label=label)
+    plain = [(place, record["gain"]["plain"]) for place, record in enumerate(shown) if "plain" in record["gain"]]
+    axes.barh([place for place, _ in plain], [gain for _, gain in plain], height=0.38, color="grey")
+    model = [(record["paper_model"], place) for place, record in enumerate(shown) if record["paper_model"]]
+    axes.scatter(*zip(*model, strict=True) if model else ((), ()), marker="|", s=180, color="black", label="HBFP paper")
+    axes.set_yticks(list(places), [f"{record['name']} x {record['block']}" for record in shown], fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlabel("transistors of an FP32 unit over those of this one, same number of products")
+    axes.grid(visible=True, axis="x", alpha=0.25)
+    axes.legend(loc="lower right", fontsize=8)
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
