@@ -32,6 +32,7 @@ class Accumulator(wiring.Component):
         self._layout = layout
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         m.submodules.add = add = AddFloat(self._layout)
         m.d.comb += [
@@ -49,6 +50,7 @@ class Activation(wiring.Component):
         super().__init__({"value": In(layout), "activated": Out(layout)})
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         nan = self.value.exponent.all() & self.value.fraction.any()
         m.d.comb += self.activated.eq(Mux(nan | ~self.value.sign, self.value.as_value(), 0))
@@ -68,6 +70,7 @@ class SumToFloat(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         blocks = (self.a, self.b)
         scales = [read_scale(m, x, f, name=n) for n, x, f in zip("ab", blocks, self._formats, strict=True)]
@@ -110,6 +113,7 @@ class BlockConverter(wiring.Component):
         super().__init__({"values": In(data.ArrayLayout(FP32, fmt.block)), "block": Out(block_layout(fmt))})
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         path, values = _path(self._format, self._format.block), list(self.values)
         encoded = path.whole_block(m, _unregistered(m), Const(1), values, [], path.poison(values))
@@ -145,6 +149,7 @@ class ValueConverter(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         path = _path(self._format, len(list(self.arriving)))
         arriving, leaving = list(self.arriving), list(self.leaving)

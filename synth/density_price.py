@@ -81,7 +81,7 @@ class Pricer:
         return self._known[name]
 
     def block_converter(self, fmt: BlockFormat) -> Price:
-        """A converter of a whole block: its lanes are all alike, so the line through two small blocks gives the price."""
+        """A converter of a whole block, by the line through two small ones: its lanes are all alike."""
         prices = []
         for block in _LINE:
             small = get_format(_resized(fmt, block))
