@@ -148,6 +148,30 @@ def test_scales_over_all_of_fp32(fmt):
                 check(np.ldexp(x, i), np.ldexp(y, j), fmt)
 
 
+@pytest.mark.parametrize(
+    "small",
+    [
+        [(2.0**-21, 2.0**-31)],  # a within its budget of bits, b not
+        [(2.0**-31, 2.0**-21)],
+        [(1.25 * 2.0**-23, 1.25 * 2.0**-23), (2.0**-23, -1.5 * 2.0**-23)],  # both two bits beyond
+    ],
+)
+def test_blocks_that_span_too_many_bits(small):
+    """E5M2 x 32: 16 and half its FP32 ulp, and what is left of small products, below the ulp of a float64 16."""
+    pairs = [*[(1.0, 1.0)] * 16, (2.0**-10, 2.0**-10), *small]
+    a, b = np.array(pairs + [(0.0, 0.0)] * (32 - len(pairs)), np.float32).T
+    for backend in BACKENDS:
+        assert product(backend, a[np.newaxis], b[:, np.newaxis], "mxfp8_e5m2") == 16 + 2.0**-19
+        assert product(backend, a[np.newaxis, ::-1], b[::-1, np.newaxis], "mxfp8_e5m2") == 16 + 2.0**-19
+
+
+def test_units_far_below_the_smallest_value():
+    """Full mantissas: every value above 2^-75, every product too fine for FP32's subnormals."""
+    rng = np.random.default_rng(0)
+    a, b = ((127 - rng.integers(0, 9, shape)) / 64 * 2.0**-75 for shape in ((4, 64), (64, 4)))
+    check(a, b, "bfp8x64")
+
+
 class Spy(NumpyBackend):
     """Notes the engines that calls took."""
 
