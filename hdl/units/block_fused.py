@@ -1,4 +1,4 @@
-"""The exact integer sum of a block's products as one compressor tree: `block_sums` in fewer gates, for single blocks."""
+"""The exact integer sum of a block's products as one compressor tree: `block_sums` in fewer gates, for one block."""
 
 from typing import Any
 

@@ -11,8 +11,8 @@ from hdl.emit import Emitted, emit
 from hdl.registry import make_config
 from hdl.yosys import find_engine
 from synth.check import Mismatch, check, prove, simulate
-from synth.synthesis import synthesise
 from synth.flows import TARGETS
+from synth.synthesis import synthesise
 
 MULTIPLIER = """
 module multiplier(input clk, input signed [5:0] a, b, input [5:0] c, d, output signed [11:0] p, output reg [11:0] q);

@@ -7,8 +7,8 @@ import pytest
 from hdl.emit import Emitted
 from hdl.yosys import find_engine
 from synth.cells import FLIP_FLOP, GATE_EQUIVALENTS, TRANSISTORS_PER_FLIP_FLOP, gate_equivalents
-from synth.synthesis import cells_by_module, synthesise
 from synth.flows import TARGETS
+from synth.synthesis import cells_by_module, synthesise
 
 CHAIN = """
 module chain(input clk, input en, input [3:0] a, output reg q, output y);
