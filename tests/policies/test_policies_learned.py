@@ -54,6 +54,9 @@ def test_joint_cut_is_mantissa_after_exponent():
     policy.learn("first", Role.WEIGHT, X, np.ones_like(X))
     gained = truncate(window(X, 4), 2).astype(np.float64) - truncate(window(X, 3), 2)
     assert lengths["first/weight/k"].gradient == pytest.approx(gained.sum(), rel=1e-12)
+    finer = truncate(window(X, 3), 3).astype(np.float64) - truncate(window(X, 3), 2)
+    assert lengths["first/weight/m"].gradient == pytest.approx(finer.sum(), rel=1e-12)
+    assert finer.sum() != pytest.approx((truncate(X, 3).astype(np.float64) - truncate(X, 2)).sum(), rel=1e-3)
 
 
 def test_evaluation_rounds_lengths_up():
