@@ -26,7 +26,9 @@ class FloatConfig(UnitConfig):
     float: str = field(
         default="fp32", metadata={"help": f"type of operands and result: {', '.join(FLOATS)}, or eXmY", "token": "{}"}
     )
-    ports: str = named("stream", ("stream", "plain"), "streams around registers, or the combinational core alone")
+    ports: str = named(
+        "stream", ("stream", "plain"), "streams around registers, or the combinational core alone", token="core"
+    )
 
     def validate(self) -> None:
         try:

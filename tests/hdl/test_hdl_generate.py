@@ -98,6 +98,7 @@ def test_manifest_fields_tile_every_payload():
 
 SMALL = {unit: {"format": "bfp4x4"} for unit in ("dot", "quantize", "dequantize", "tile")}
 SMALL |= {"convert": {"format": "bfp4x4", "to": "bfp8x4"}, "microexponent_shifter": {"format": "mx4"}}
+SMALL |= {f"float_{name}": {"float": "e4m3"} for name in ("multiply", "add", "fma", "accumulate", "dot")}
 
 # Everything that is not a default shows in the name, so that no two of these may share one.
 VARIANTS = [("dot", {"format": f}) for f in ("bfp4x4", "bfp5x4", "bfp4x8", "bfp4x4e8", "bfp16x4e5")] + [
