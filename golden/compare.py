@@ -22,9 +22,9 @@ from golden.compare_plots import draw  # noqa: E402
 from golden.compare_rows import row_of, run_facts, stage_starts, table  # noqa: E402
 from golden.data import DataError, DataSet, load  # noqa: E402
 from golden.data.registry import DEFAULT_FOLDER  # noqa: E402
+from golden.provenance import provenance  # noqa: E402
 from golden.training.config import ConfigError, RunConfig  # noqa: E402
 from golden.training.loop import Trainer  # noqa: E402
-from golden.training.report import provenance  # noqa: E402
 from golden.training.run import Interrupted, execute  # noqa: E402
 
 __all__ = ["compare", "main"]

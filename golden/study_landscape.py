@@ -16,11 +16,11 @@ import numpy as np
 from golden.data import load
 from golden.gecko.report import write
 from golden.nn.layer import Layer
+from golden.provenance import provenance
 from golden.training.config import ConfigError, RunConfig
 from golden.training.loop import Trainer, fit
 from golden.training.plots import HINT, figure
 from golden.training.progress import Progress
-from golden.training.report import provenance
 
 __all__ = ["add_arguments", "direction", "landscape", "run"]
 

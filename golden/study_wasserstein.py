@@ -23,10 +23,10 @@ from golden.nn.backend import NumpyBackend
 from golden.nn.layer import Layer
 from golden.nn.precision import Operand, Order, Product
 from golden.nn.products_pass import Pass
+from golden.provenance import provenance
 from golden.training.config import ORDERS, ConfigError, RunConfig
 from golden.training.loop import Trainer, fit, inputs
 from golden.training.plots import HINT, figure
-from golden.training.report import provenance
 
 __all__ = ["add_arguments", "converted_weight", "distance", "run", "weight_distances"]
 

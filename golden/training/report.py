@@ -1,35 +1,15 @@
 """What a run leaves as its result, with what made it: everything that determines the bits, nothing that does not."""
 
-import hashlib
-import json
 import math
-import platform
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from golden import provenance
 from golden.training.config import RunConfig
 from golden.training.loop import Trainer
 
-__all__ = ["final_report", "provenance", "to_json"]
-
-_PACKAGE = Path(__file__).parent.parent
-
-
-def provenance(command: str, seed: int | None) -> dict[str, Any]:
-    """Command, versions, seed and the hash of every source file of the golden model, folders included."""
-    versions = {"python": platform.python_version(), "numpy": np.__version__}
-    return {"command": command, "versions": versions, "seed": seed, "source_sha256": _source_sha256()}
-
-
-@cache
-def _source_sha256() -> str:
-    source = hashlib.sha256()
-    for path in sorted(_PACKAGE.rglob("*.py")):
-        source.update(path.read_bytes())
-    return source.hexdigest()
+__all__ = ["final_report", "to_json"]
 
 
 def _finite(value: Any) -> Any:
@@ -43,7 +23,7 @@ def _finite(value: Any) -> Any:
 
 def to_json(report: dict[str, Any], config: RunConfig) -> str:
     """A run's report with its provenance; the command is the one that makes the run anew, without its folder."""
-    return json.dumps({"provenance": provenance(config.command(), config.seed), **_finite(report)}, indent=2) + "\n"
+    return provenance.to_json(_finite(report), config.command(), config.seed)
 
 
 def final_report(trainer: Trainer, diverged: int | None) -> dict[str, Any]:
