@@ -13,13 +13,14 @@ import time
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from golden.catalog import get_format
 from hdl.cli import Parser, UsageError
 from hdl.yosys import Engine, ToolMissing, YosysError, find_engine
-from synth.density_model import PUBLISHED, component_gain, paper_gain
+from synth.density_model import PEER_FP32, PUBLISHED, component_gain, paper_gain
 
 __all__ = ["ROWS", "SCHEMA", "Row", "gains", "main", "measure_row"]
 
@@ -66,26 +67,32 @@ ROWS: Mapping[str, Row] = {
 
 def measure_row(row: Row, pricer: Any) -> Record:
     """The parts of a unit and of the FP32 unit it is compared with; prices None where the synthesis took too long."""
-    parts: dict[str, Any] = {}
+    parts: dict[str, list[Record]] = {}
     status = "ok"
     try:
         parts["fp32"] = _float_parts("fp32", row.block, pricer)
         parts["own"] = _float_parts("bf16", row.block, pricer) if row.format is None else _block_parts(row, pricer)
     except (TimeoutError, RuntimeError) as error:
         status = str(error)
-    record = {
+    integers = row.name.startswith("HBFP")
+    modelled = integers or row.format is None
+    return {
         "name": row.name,
         "block": row.block,
         "format": row.format or "bf16",
         "status": status,
         "parts": parts,
+        "gain": gains(parts) if status == "ok" else {},
+        "gain_over_peer": gains(parts | {"fp32": _peer_parts(parts["fp32"])}) if status == "ok" else {},
         "published": PUBLISHED.get((row.name, row.block)),
-        "paper_model": paper_gain(row.mantissa_bits - 1, row.block) if row.name.startswith("HBFP") else None,
-        "component_model": component_gain(row.name, row.mantissa_bits, row.block)
-        if row.name.startswith("HBFP") or row.format is None
-        else None,
+        "paper_model": paper_gain(row.mantissa_bits - 1, row.block) if integers else None,
+        "component_model": component_gain(row.name, row.mantissa_bits, row.block) if modelled else None,
     }
-    return record | ({"gain": gains(record["parts"])} if status == "ok" else {"gain": {}})
+
+
+def _peer_parts(parts: Sequence[Record]) -> list[Record]:
+    """The FP32 unit with the public library's multiplier and adder in place of ours."""
+    return [part | {"transistors": PEER_FP32.get(part["role"], part["transistors"])} for part in parts]
 
 
 def _part(role: str, count: int, price: Any) -> Record:
@@ -103,8 +110,8 @@ def _float_parts(name: str, block: int, pricer: Any) -> list[Record]:
     return [
         _part("multiply", block, pricer.unit(make_config("float_multiply", **plain))),
         _part("add", block - 1, pricer.unit(make_config("float_add", **plain))),
-        _part("accumulate", 1, pricer.part(f"accumulator_{name}", Accumulator(layout), f"{name} accumulator")),
-        _part("activate", 1, pricer.part(f"activation_{name}", Activation(layout), f"{name} ReLU")),
+        _part("accumulate", 1, pricer.part(f"accumulator_{name}", partial(Accumulator, layout), f"{name} accumulator")),
+        _part("activate", 1, pricer.part(f"activation_{name}", partial(Activation, layout), f"{name} ReLU")),
     ]
 
 
@@ -116,13 +123,19 @@ def _block_parts(row: Row, pricer: Any) -> list[Record]:
     core = pricer.unit(make_config("dot_core", format=fmt.name), checked=row.block <= 64)
     return [
         _part("core", 1, core),
-        _part("to FP32", 1, pricer.part(f"sum_to_float_{fmt.name}", SumToFloat(fmt, fmt), f"{fmt.name} sum to FP32")),
-        _part("accumulate", 1, pricer.part("accumulator_fp32", Accumulator(), "fp32 accumulator")),
-        _part("activate", 1, pricer.part("activation_fp32", Activation(), "fp32 ReLU")),
+        _part(
+            "to FP32",
+            1,
+            pricer.part(f"sum_to_float_{fmt.name}", partial(SumToFloat, fmt, fmt), f"{fmt.name} sum to FP32"),
+        ),
+        _part("accumulate", 1, pricer.part("accumulator_fp32", Accumulator, "fp32 accumulator")),
+        _part("activate", 1, pricer.part("activation_fp32", Activation, "fp32 ReLU")),
         _part(
             "converter, one lane",
             1,
-            pricer.part(f"value_converter_{fmt.name}", ValueConverter(fmt), f"FP32 to {fmt.name}, a group a cycle"),
+            pricer.part(
+                f"value_converter_{fmt.name}", partial(ValueConverter, fmt), f"FP32 to {fmt.name}, a group a cycle"
+            ),
         ),
         _part("converter, all lanes", 1, pricer.block_converter(fmt)),
         _part("buffer", 1, _buffer(fmt)),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-__all__ = ["PUBLISHED", "component_gain", "paper_gain"]
+__all__ = ["PEER_FP32", "PUBLISHED", "component_gain", "paper_gain"]
 
 # (format, block) -> gain over FP32 as published; those that formats.md quotes. The fitted model gives the others of
 # the paper's Table I within 0.5 %.
@@ -12,6 +12,9 @@ PUBLISHED: Mapping[tuple[str, int], float] = {
     ("HBFP8", 576): 10.0,
     ("BF16", 64): 4.9,
 }
+
+# Transistors of HardFloat's FP32 operations, combinational, in the flow of synth.flows `cmos`.
+PEER_FP32: Mapping[str, int] = {"multiply": 31_054, "add": 12_918}
 
 _FITTED = {3: 61.53, 5: 98.79, 7: 148.48}  # by magnitude bits
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from amaranth.lib import wiring
@@ -62,11 +63,11 @@ class Pricer:
             self._known[name] = Price(found.figures["transistors_logic"], found.checked_by, command)
         return self._known[name]
 
-    def part(self, name: str, component: wiring.Component, what: str) -> Price:
+    def part(self, name: str, make: Callable[[], wiring.Component], what: str) -> Price:
         """A combinational part, its netlist proved equal to it if the solver is quick."""
         if name not in self._known:
             self.tell(f"{name}: part")
-            verilog = verilog_of(component, name, self.engine)
+            verilog = verilog_of(make(), name, self.engine)
             digest = hashlib.sha256(verilog.encode()).hexdigest()
             key = cache.key_of("density-1", name, digest, _TARGET.sha256, self.engine.name)
             known = cache.load(key)
@@ -86,7 +87,7 @@ class Pricer:
         for block in _LINE:
             small = get_format(_resized(fmt, block))
             what = f"FP32 to {small.name}, {block} lanes"
-            prices.append(self.part(f"block_converter_{small.name}", BlockConverter(small), what).transistors)
+            prices.append(self.part(f"block_converter_{small.name}", partial(BlockConverter, small), what).transistors)
         slope = (prices[1] - prices[0]) / (_LINE[1] - _LINE[0])
         total = round(prices[1] + slope * (fmt.block - _LINE[1]))
         return Price(total, "", f"FP32 to {fmt.name}, {fmt.block} lanes: the line through {_LINE[0]} and {_LINE[1]}")

@@ -23,13 +23,15 @@ def render(records: Sequence[Record]) -> str:
 def _gain_lines(records: Sequence[Record]) -> list[str]:
     lines = [
         "| unit | products | without converter | one lane | one lane, buffer | all lanes | all lanes, three | "
-        "published | fitted model | component model |",
-        "|---|" + "---:|" * 9,
+        "published | fitted model | component model | one lane, HardFloat |",
+        "|---|" + "---:|" * 10,
     ]
     for record in records:
         gain = record["gain"]
         own = [gain.get(kind, gain.get("plain") if kind == "bare" else None) for kind in _KINDS]
-        others = [record["published"], record["paper_model"], record["component_model"]]
+        others = [record[name] for name in ("published", "paper_model", "component_model")]
+        over_peer = record["gain_over_peer"]
+        others.append(over_peer.get("matched", over_peer.get("plain")))
         note = "" if record["status"] == "ok" else " (not measured)"
         lines.append(
             f"| {record['name']}{note} | {record['block']} | " + " | ".join(_number(x) for x in [*own, *others]) + " |"
@@ -90,7 +92,8 @@ def draw(records: Sequence[Record], path: Path) -> None:
     plain = [(place, record["gain"]["plain"]) for place, record in enumerate(shown) if "plain" in record["gain"]]
     axes.barh([place for place, _ in plain], [gain for _, gain in plain], height=0.38, color="grey")
     model = [(record["paper_model"], place) for place, record in enumerate(shown) if record["paper_model"]]
-    axes.scatter(*zip(*model, strict=True) if model else ((), ()), marker="|", s=180, color="black", label="HBFP paper")
+    xs, ys = [x for x, _ in model], [y for _, y in model]
+    axes.scatter(xs, ys, marker="|", s=180, color="black", label="HBFP paper")
     axes.set_yticks(list(places), [f"{record['name']} x {record['block']}" for record in shown], fontsize=8)
     axes.invert_yaxis()
     axes.set_xlabel("transistors of an FP32 unit over those of this one, same number of products")
