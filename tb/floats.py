@@ -140,11 +140,10 @@ def float_corners(config: Config, rng: Rng) -> Columns:
 
 def _core_model(config: Config, inputs: Batch) -> Columns:
     fmt, operands = get_float(config["float"]), [inputs[name] for name in _OPERANDS[config["unit"]]]
-    function: Callable[..., Any]
-    if config["unit"] == "float_dot":
-        function = floats.dot if config["rounded"] == "each" else floats.dot_fused
-    else:
-        function = getattr(floats, config["unit"].removeprefix("float_"))
+    name = config["unit"].removeprefix("float_")
+    if name == "dot" and config["rounded"] == "once":
+        name = "dot_fused"
+    function = getattr(floats, name)
     return {"value": function(*operands, fmt)}
 
 
