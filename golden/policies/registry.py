@@ -88,10 +88,10 @@ def add_policy_options(parser: argparse.ArgumentParser, names: Sequence[str]) ->
             group.add_argument(
                 flag_name(hyper.prefix, item.name),
                 dest=_destination(hyper, item.name),
-                type=_boolean if isinstance(item.default, bool) else type(item.default),
-                default=item.default,
-                choices=facts.get("choices") or None,
-                metavar=None if facts.get("choices") else item.name.upper(),
+                type=str if isinstance(item.default, bool) else type(item.default),
+                default=_shown(item.default) if isinstance(item.default, bool) else item.default,
+                choices=("on", "off") if isinstance(item.default, bool) else facts.get("choices"),
+                metavar=None if "choices" in facts or isinstance(item.default, bool) else item.name.upper(),
                 help=f"{facts['help']}{legal}; default {_shown(item.default)}".replace("%", "%%"),
             )
 
@@ -102,18 +102,14 @@ def read_policy(text: str, options: argparse.Namespace) -> Policy:
     for name in policy_names(text):
         if name in POLICIES:
             cls = POLICIES[name].hyper_type
-            hyper[name] = {item.name: getattr(options, _destination(cls, item.name)) for item in fields(cls)}
+            given = {item.name: getattr(options, _destination(cls, item.name)) for item in fields(cls)}
+            switches = {item.name for item in fields(cls) if isinstance(item.default, bool)}
+            hyper[name] = {key: value == "on" if key in switches else value for key, value in given.items()}
     return make_policy(text, hyper)
 
 
 def _destination(hyper: type[Hyper], name: str) -> str:
     return f"policy_{hyper.prefix.replace('-', '_')}_{name}"
-
-
-def _boolean(text: str) -> bool:
-    if text not in ("on", "off"):
-        raise argparse.ArgumentTypeError("on or off")
-    return text == "on"
 
 
 def _shown(value: Any) -> str:

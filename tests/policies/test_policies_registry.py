@@ -1,6 +1,7 @@
 """Names, flags, one-line errors, compositions."""
 
 import argparse
+import json
 from dataclasses import fields
 
 import numpy as np
@@ -43,6 +44,8 @@ def test_flags_reach_the_policy():
     policy = parse("bitwave", "--bitwave-eps", "0.05", "--bitwave-window", "sym")
     assert (policy.hyper.eps, policy.hyper.window, policy.hyper.alpha) == (0.05, "sym", 1 / 16)
     assert parse("qe", "--qe-stale-bias", "on").hyper.stale_bias
+    assert not parse("qe").hyper.stale_bias
+    assert not parse("qe", "--qe-decay-gamma", "off").hyper.decay_gamma
     both = parse("dropback+hbfp6", "--dropback-keep", "0.1")
     assert (both.parts[0].hyper.keep, both.parts[1].hyper.format) == (0.1, "hbfp6")
 
@@ -91,3 +94,14 @@ def test_parts_decide_their_roles():
     other.load_state(policy.state_dict())
     assert other.step == 1
     assert other.parts[1].lengths["first/weight/m"].value == 0.0
+
+
+def test_the_training_command_keeps_every_flag(tmp_path):
+    """What the command line says reaches the policy through the run's configuration."""
+    from golden import train
+    from golden.training.run import RunFolder
+
+    words = "--model mlp --data digits --epochs 1 --train-samples 64 --policy qe --qe-stale-bias on --qe-lr 2"
+    assert train.main([*words.split(), "--out", str(tmp_path / "run")]) == 0
+    config = json.loads(RunFolder(tmp_path / "run").final.read_text())["config"]
+    assert config["policy_options"] == {"qe-lr": "2.0", "qe-stale-bias": "on"}
