@@ -60,7 +60,8 @@ class Goal:
         places = sum(significands) + (1 << a.exponent_bits) + (1 << b.exponent_bits) - 4
         bits = operands[0].block * (places + 1)
         multiplier = significands[0] * significands[1] - sum(significands)
-        exponents = min(a.exponent_bits, b.exponent_bits) - 1
+        # exponents of two bits are not added, their moves are told apart
+        exponents = 0 if a.exponent_bits == b.exponent_bits == 2 else min(a.exponent_bits, b.exponent_bits) - 1
         adders = bits - width + operands[0].block * (multiplier + exponents)
         return {"bits": bits, "full_adders": adders, "gate_equivalents": None}
 
