@@ -27,6 +27,8 @@ __all__ = ["ROWS", "SCHEMA", "Row", "gains", "main", "measure_row"]
 SCHEMA = "narrowgauge-density-1"
 
 Record = dict[str, Any]
+# Roles that are not part of the bare unit.
+CONVERTERS = ("converter, one lane", "converter, all lanes", "converter, all lanes, BF16", "buffer")
 _PAPER_BLOCKS = (16, 25, 36, 49, 64, 256, 576)
 
 
@@ -137,7 +139,8 @@ def _block_parts(row: Row, pricer: Any) -> list[Record]:
                 f"value_converter_{fmt.name}", partial(ValueConverter, fmt), f"FP32 to {fmt.name}, a group a cycle"
             ),
         ),
-        _part("converter, all lanes", 1, pricer.block_converter(fmt)),
+        _part("converter, all lanes", 1, pricer.block_converter(fmt, "fp32")),
+        _part("converter, all lanes, BF16", 1, pricer.block_converter(fmt, "bf16")),
         _part("buffer", 1, _buffer(fmt)),
     ]
 
@@ -153,20 +156,22 @@ def gains(parts: Mapping[str, Sequence[Record]]) -> dict[str, float]:
 
     matched     one lane: a unit makes one result in the time that its converter takes for it
     buffered    the same with the buffer in which a block's results wait, as flip-flops
-    parallel    one converter with a lane per value, as the papers count
+    parallel    one converter with a lane per value
+    parallel_bf16  the same of BF16 values, as the papers' public model has it
     operands    three of those: both operands' too
     """
     fp32 = _total(parts["fp32"])
     own = {part["role"]: part["transistors"] * part["count"] for part in parts["own"]}
     if "core" not in own:
         return {"plain": fp32 / _total(parts["own"])}
-    lane, lanes, buffer = (own.pop(name) for name in ("converter, one lane", "converter, all lanes", "buffer"))
+    lane, lanes, bf16, buffer = (own.pop(name) for name in CONVERTERS)
     bare = sum(own.values())
     return {
         "bare": fp32 / bare,
         "matched": fp32 / (bare + lane),
         "buffered": fp32 / (bare + lane + buffer),
         "parallel": fp32 / (bare + lanes),
+        "parallel_bf16": fp32 / (bare + bf16),
         "operands": fp32 / (bare + 3 * lanes),
     }
 

@@ -97,8 +97,8 @@ class SumToFloat(wiring.Component):
         return m
 
 
-def _path(fmt: BlockFormat, lanes: int) -> ElementPath:
-    return ElementPath(FP32, fmt, Rounding.RNE, ScaleRule.FLOOR, lanes, 0, None)
+def _path(fmt: BlockFormat, lanes: int, source: FloatLayout = FP32) -> ElementPath:
+    return ElementPath(source, fmt, Rounding.RNE, ScaleRule.FLOOR, lanes, 0, None)
 
 
 def _unregistered(m: Module) -> Pipeline:
@@ -106,16 +106,16 @@ def _unregistered(m: Module) -> Pipeline:
 
 
 class BlockConverter(wiring.Component):
-    """A whole block of FP32 values to a packed block at once: one lane per value, to nearest even, `floor` scale."""
+    """A whole block of values to a packed block at once: one lane per value, to nearest even, `floor` scale."""
 
-    def __init__(self, fmt: BlockFormat) -> None:
-        self._format = fmt
-        super().__init__({"values": In(data.ArrayLayout(FP32, fmt.block)), "block": Out(block_layout(fmt))})
+    def __init__(self, fmt: BlockFormat, source: FloatLayout = FP32) -> None:
+        self._format, self._source = fmt, source
+        super().__init__({"values": In(data.ArrayLayout(source, fmt.block)), "block": Out(block_layout(fmt))})
 
     def elaborate(self, platform: object) -> Module:
         """The circuit."""
         m = Module()
-        path, values = _path(self._format, self._format.block), list(self.values)
+        path, values = _path(self._format, self._format.block, self._source), list(self.values)
         encoded = path.whole_block(m, _unregistered(m), Const(1), values, [], path.poison(values))
         m.d.comb += self.block.eq(Cat(encoded.elements, encoded.microexponents, encoded.exponent))
         return m

@@ -13,6 +13,7 @@ from golden.formats import BlockFormat
 from hdl.config import UnitConfig
 from hdl.emit import Emitted, emit, verilog_of
 from hdl.float.raw import FP32
+from hdl.layouts import float_layout
 from hdl.yosys import Engine
 from synth import cache
 from synth.area import measure
@@ -81,16 +82,19 @@ class Pricer:
             self._known[name] = Price(known["transistors"], proof, what)
         return self._known[name]
 
-    def block_converter(self, fmt: BlockFormat) -> Price:
+    def block_converter(self, fmt: BlockFormat, source: str) -> Price:
         """A converter of a whole block, by the line through two small ones: its lanes are all alike."""
         prices = []
         for block in _LINE:
             small = get_format(_resized(fmt, block))
-            what = f"FP32 to {small.name}, {block} lanes"
-            prices.append(self.part(f"block_converter_{small.name}", partial(BlockConverter, small), what).transistors)
+            name = f"block_converter_{small.name}" + (f"_{source}" if source != "fp32" else "")
+            make = partial(BlockConverter, small, float_layout(source))
+            prices.append(self.part(name, make, f"{source} to {small.name}, {block} lanes").transistors)
         slope = (prices[1] - prices[0]) / (_LINE[1] - _LINE[0])
         total = round(prices[1] + slope * (fmt.block - _LINE[1]))
-        return Price(total, "", f"FP32 to {fmt.name}, {fmt.block} lanes: the line through {_LINE[0]} and {_LINE[1]}")
+        return Price(
+            total, "", f"{source} to {fmt.name}, {fmt.block} lanes: the line through {_LINE[0]} and {_LINE[1]}"
+        )
 
 
 def buffer_transistors(fmt: BlockFormat) -> int:

@@ -11,8 +11,17 @@ __all__ = ["draw", "render", "renew"]
 Record = Mapping[str, Any]
 
 _BEGIN, _END = "<!-- table: python -m synth.density --docs docs/density.md -->\n", "<!-- end of table -->\n"
-_KINDS = ("bare", "matched", "buffered", "parallel", "operands")
-_ROLES = ("core", "to FP32", "accumulate", "activate", "converter, one lane", "converter, all lanes", "buffer")
+_KINDS = ("bare", "matched", "buffered", "parallel", "parallel_bf16", "operands")
+_ROLES = (
+    "core",
+    "to FP32",
+    "accumulate",
+    "activate",
+    "converter, one lane",
+    "converter, all lanes",
+    "converter, all lanes, BF16",
+    "buffer",
+)
 
 
 def render(records: Sequence[Record]) -> str:
@@ -22,9 +31,10 @@ def render(records: Sequence[Record]) -> str:
 
 def _gain_lines(records: Sequence[Record]) -> list[str]:
     lines = [
-        "| unit | products | without converter | one lane | one lane, buffer | all lanes | all lanes, three | "
+        "| unit | products | without converter | one lane | one lane, buffer | all lanes | all lanes, BF16 | "
+        "all lanes, three | "
         "published | fitted model | component model | one lane, HardFloat |",
-        "|---|" + "---:|" * 10,
+        "|---|" + "---:|" * 11,
     ]
     for record in records:
         gain = record["gain"]

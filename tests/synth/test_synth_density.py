@@ -45,8 +45,8 @@ class Given:
     def part(self, name, make, what):
         return Price(PRICES[name], "", what)
 
-    def block_converter(self, fmt):
-        return Price(6400, "", fmt.name)
+    def block_converter(self, fmt, source):
+        return Price({"fp32": 6400, "bf16": 4200}[source], "", fmt.name)
 
 
 def test_gains_are_the_papers_recipe():
@@ -59,6 +59,7 @@ def test_gains_are_the_papers_recipe():
         "matched": fp32 / (own + 260),
         "buffered": fp32 / (own + 260 + buffer),
         "parallel": fp32 / (own + 6400),
+        "parallel_bf16": fp32 / (own + 4200),
         "operands": fp32 / (own + 3 * 6400),
     }
     peer = 64 * PEER_FP32["multiply"] + 63 * PEER_FP32["add"] + 640
@@ -69,7 +70,7 @@ def test_gains_are_the_papers_recipe():
 
 def test_a_row_that_takes_too_long_says_so():
     class Slow(Given):
-        def block_converter(self, fmt):
+        def block_converter(self, fmt, source):
             raise TimeoutError("block_converter: timeout")
 
     record = density.measure_row(density.ROWS["HBFP4x64"], Slow())
