@@ -122,13 +122,15 @@ def table1_figures(report: Mapping[str, Any], out: Path) -> bool:
     tables = report["tables"]
     if not tables:
         return False
-    for name, draw, width in (("table1", _draw_blocks, 3.6), ("distance", _draw_distance, 3.6)):
-        made = figure(width * len(tables), 3.4, columns=len(tables))
+    formats = dict.fromkeys(row["format"] for table in tables for row in table["rows"])
+    colours = {name: f"C{index}" for index, name in enumerate(formats)}
+    for name, draw in (("table1", _draw_blocks), ("distance", _draw_distance)):
+        made = figure(3.6 * len(tables), 3.4, columns=len(tables))
         if made is None:
             return False
         drawing, panels = made
         for axes, table in zip(panels, tables, strict=True):
-            draw(axes, table)
+            draw(axes, table, colours)
             axes.set_title(f"{table['model']}, {table['data']}, {table['order']}", fontsize=9)
             axes.grid(alpha=0.3)
         panels[0].legend(frameon=False, fontsize=8)
@@ -143,13 +145,20 @@ def _by_format(table: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
     return found
 
 
-def _draw_blocks(axes: Any, table: Mapping[str, Any]) -> None:
+def _draw_blocks(axes: Any, table: Mapping[str, Any], colours: Mapping[str, str]) -> None:
     for name, rows in _by_format(table).items():
         middle = [100 * row["difference"]["mean"] for row in rows]
         bars = [100 * (row["difference"]["high"] - row["difference"]["mean"]) for row in rows]
         shown = [bar if np.isfinite(bar) else 0.0 for bar in bars]
         axes.errorbar(
-            [row["block"] for row in rows], middle, yerr=shown, marker="o", markersize=3, label=name, capsize=2
+            [row["block"] for row in rows],
+            middle,
+            yerr=shown,
+            marker="o",
+            markersize=3,
+            color=colours[name],
+            label=name,
+            capsize=2,
         )
     axes.axhline(0, color="black", linewidth=0.8)
     axes.axhline(-100 * MARGIN, color="black", linewidth=0.8, linestyle=":")
@@ -159,14 +168,15 @@ def _draw_blocks(axes: Any, table: Mapping[str, Any]) -> None:
     axes.minorticks_off()
 
 
-def _draw_distance(axes: Any, table: Mapping[str, Any]) -> None:
+def _draw_distance(axes: Any, table: Mapping[str, Any], colours: Mapping[str, str]) -> None:
     for name, rows in _by_format(table).items():
         known = [row for row in rows if row["wasserstein"] is not None]
         axes.plot(
             [1000 * row["wasserstein"] for row in known],
             [row["test_accuracy"]["mean"] for row in known],
             "o",
+            color=colours[name],
             markersize=4,
             label=name,
         )
-    axes.set(xlabel="W1 of the weights x 1000, mean over layers", ylabel="test accuracy")
+    axes.set(xlabel="W1 of the weights x 1000", ylabel="test accuracy")
