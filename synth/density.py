@@ -119,7 +119,7 @@ def _float_parts(name: str, block: int, pricer: Any) -> list[Record]:
 
 def _block_parts(row: Row, pricer: Any) -> list[Record]:
     from hdl.registry import make_config
-    from synth.density_parts import Accumulator, Activation, SumToFloat, ValueConverter
+    from synth.density_parts import Accumulator, Activation, SumToFloat
 
     fmt = get_format(row.format or "")
     core = pricer.unit(make_config("dot_core", format=fmt.name), checked=row.block <= 64)
@@ -132,13 +132,7 @@ def _block_parts(row: Row, pricer: Any) -> list[Record]:
         ),
         _part("accumulate", 1, pricer.part("accumulator_fp32", Accumulator, "fp32 accumulator")),
         _part("activate", 1, pricer.part("activation_fp32", Activation, "fp32 ReLU")),
-        _part(
-            "converter, one lane",
-            1,
-            pricer.part(
-                f"value_converter_{fmt.name}", partial(ValueConverter, fmt), f"FP32 to {fmt.name}, a group a cycle"
-            ),
-        ),
+        _part("converter, one lane", 1, pricer.value_converter(fmt)),
         _part("converter, all lanes", 1, pricer.block_converter(fmt, "fp32")),
         _part("converter, all lanes, BF16", 1, pricer.block_converter(fmt, "bf16")),
         _part("buffer", 1, _buffer(fmt)),

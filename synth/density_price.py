@@ -19,7 +19,7 @@ from synth import cache
 from synth.area import measure
 from synth.cells import TRANSISTORS_PER_FLIP_FLOP
 from synth.check import prove
-from synth.density_parts import BlockConverter
+from synth.density_parts import BlockConverter, ValueConverter
 from synth.flows import TARGETS
 from synth.synthesis import synthesise
 
@@ -27,6 +27,7 @@ __all__ = ["Price", "Pricer", "buffer_transistors"]
 
 _TARGET = TARGETS["cmos"]
 _MULTIPLEXER = 12  # transistors, as Yosys counts it
+_PROOF_SECONDS = 5.0  # a proof that closes at all closes soon
 _LINE = (8, 16)  # blocks from which the line of a parallel converter is drawn
 
 
@@ -75,12 +76,18 @@ class Pricer:
             if known is None:
                 part = Emitted(name, verilog, {"sha256": digest})
                 made = synthesise(part, _TARGET, self.engine, timeout=self.timeout)
-                proved = prove(part, made.netlist, self.engine, seconds=20.0)
+                proved = prove(part, made.netlist, self.engine, seconds=_PROOF_SECONDS)
                 known = {"transistors": made.figures["transistors_logic"], "proved": proved}
                 cache.store(key, known)
             proof = "proof: outputs equal for every input" if known["proved"] else ""
             self._known[name] = Price(known["transistors"], proof, what)
         return self._known[name]
+
+    def value_converter(self, fmt: BlockFormat) -> Price:
+        """A converter of one lane, which is the same for blocks of any length."""
+        small = get_format(_resized(fmt, _LINE[0]))
+        what = f"fp32 to {small.name}, a group a cycle"
+        return self.part(f"value_converter_{small.name}", partial(ValueConverter, small), what)
 
     def block_converter(self, fmt: BlockFormat, source: str) -> Price:
         """A converter of a whole block, by the line through two small ones: its lanes are all alike."""

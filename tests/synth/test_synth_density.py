@@ -32,8 +32,7 @@ def test_component_model_gives_the_figures_of_the_specification():
 
 PRICES = {"float_multiply_fp32_core": 1000, "float_add_fp32_core": 500, "float_multiply_bf16_core": 200,
           "float_add_bf16_core": 100, "accumulator_fp32": 600, "accumulator_bf16": 150, "activation_fp32": 40,
-          "activation_bf16": 20, "dot_core_bfp_m4_b64": 3000, "sum_to_float_bfp4x64": 300,
-          "value_converter_bfp4x64": 260}  # fmt: skip
+          "activation_bf16": 20, "dot_core_bfp_m4_b64": 3000, "sum_to_float_bfp4x64": 300}  # fmt: skip
 
 
 class Given:
@@ -44,6 +43,9 @@ class Given:
 
     def part(self, name, make, what):
         return Price(PRICES[name], "", what)
+
+    def value_converter(self, fmt):
+        return Price(260, "", fmt.name)
 
     def block_converter(self, fmt, source):
         return Price({"fp32": 6400, "bf16": 4200}[source], "", fmt.name)
