@@ -253,3 +253,20 @@ def test_transformers_train_under_policies():
         session.end_step(losses[-1])
     assert losses[-1] < losses[0]
     assert session.usage.summary()["footprint_ratio"] > 2
+
+
+def test_both_backward_products_read_cut_operands():
+    """x and w as they were cut forward, g cut once for both."""
+    run = Run("static")
+    layer, policy = run.model.matmul_layers()[0], run.session.policy
+    rng = np.random.default_rng(5)
+    x, g = (rng.standard_normal(shape).astype(np.float32) for shape in ((8, 64), (8, 16)))
+    run.session.begin_step()
+    layer.products.linear_forward(x, layer.weight.value)
+    xq, wq, gq = (
+        policy.quantize(layer.name, role, value, training=True)
+        for role, value in ((Role.ACTIVATION, x), (Role.WEIGHT, layer.weight.value), (Role.GRADIENT, g))
+    )
+    assert not np.array_equal(gq, g)
+    assert hexes(layer.products.linear_data(g, layer.weight.value)) == hexes(gq @ wq.T)
+    assert hexes(layer.products.linear_weight(x, g)) == hexes(xq.T @ gq)
