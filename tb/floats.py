@@ -30,9 +30,20 @@ from tb.batches import Batch, Config, stitch
 from tb.build import build_bulk
 from tb.bulk import Bulk
 from tb.manifest import Manifest, ManifestError
+from tb.testpoints import Need, Point
 from tb.toolchain import ToolError, find_verilator
 
-__all__ = ["FLOAT_MODELS", "FloatRecord", "check_core", "corner_codes", "float_batch", "float_corners", "main"]
+__all__ = [
+    "FLOAT_MODELS",
+    "FLOAT_UNIT_POINTS",
+    "FloatRecord",
+    "FloatView",
+    "check_core",
+    "corner_codes",
+    "float_batch",
+    "float_corners",
+    "main",
+]
 
 Columns = dict[str, NDArray[Any]]
 Rng = np.random.Generator
@@ -131,7 +142,8 @@ def float_corners(config: Config, rng: Rng) -> Columns:
     if unit == "float_dot":
         n = config["length"]
         order = rng.permutation(len(a) * n)[: len(a) // n * n]
-        directed = {name: codes[order % len(a)].reshape(-1, n) for name, codes in directed.items()}
+        alike = {name: np.repeat(codes[:, np.newaxis], n, axis=1) for name, codes in directed.items()}
+        directed = stitch([alike, {k: codes[order % len(a)].reshape(-1, n) for k, codes in directed.items()}])
     if unit == "float_fma":
         directed = {name: np.tile(codes, 8) for name, codes in directed.items()}
         directed["c"] = rng.choice(corners, len(directed["a"]))
@@ -155,6 +167,41 @@ FLOAT_MODELS: dict[str, Callable[[Config, Any], Columns]] = {
     **dict.fromkeys(_OPERANDS, _core_model),
     "float_accumulate": _accumulate_model,
 }
+
+
+class FloatView:
+    """Facts about a batch of a stream unit: which operands and results are what, per transfer."""
+
+    def __init__(self, config: Config, inputs: Batch, outputs: Batch) -> None:
+        fmt = get_float(config["float"])
+        names = _OPERANDS.get(config["unit"], ("value",))
+        operands = [np.asarray(inputs[name]).astype(np.int64).reshape(len(inputs[name]), -1) for name in names]
+        codes = np.concatenate(operands, axis=1) & fmt.sign - 1
+        self.result = outputs["value"].astype(np.int64)
+        magnitude, least = self.result & fmt.sign - 1, 1 << fmt.fraction_bits
+        self.infinite = ((codes == fmt.infinity) & (fmt.infinity != fmt.nan)).any(axis=1)
+        self.nan = (codes == fmt.nan if fmt.finite else codes > fmt.infinity).any(axis=1)
+        self.subnormal = ((codes > 0) & (codes < least)).any(axis=1)
+        self.numbers = ~self.infinite & ~self.nan
+        self.zero, self.tiny = magnitude == 0, (magnitude > 0) & (magnitude < least)
+        self.negative_zero, self.overflow = self.result == fmt.sign, magnitude == fmt.infinity
+        self.invalid = ~self.nan & (self.result == fmt.nan)
+
+
+_INFINITIES = Need("infinities", lambda config: not get_float(config["float"]).finite, meaning=True)
+_LOOP = Need("one operation, not a sum of many", lambda config: config["unit"] != "float_accumulate", meaning=True)
+
+FLOAT_UNIT_POINTS = [
+    Point("subnormal operand", lambda v: v.subnormal),
+    Point("subnormal result", lambda v: v.tiny),
+    Point("subnormal operand, larger result", lambda v: v.subnormal & v.numbers & ~v.tiny & ~v.zero),
+    Point("zero result", lambda v: v.numbers & v.zero),
+    Point("negative zero as result", lambda v: v.negative_zero, (_LOOP,)),
+    Point("overflow of numbers", lambda v: v.numbers & v.overflow),
+    Point("infinite operand", lambda v: v.infinite & ~v.nan, (_INFINITIES,)),
+    Point("invalid operation", lambda v: v.infinite & v.invalid, (_INFINITIES,)),
+    Point("NaN operand", lambda v: v.nan),
+]
 
 
 @dataclass

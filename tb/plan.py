@@ -15,6 +15,7 @@ from golden.units import relu
 from tb.batches import Batch, Config, tensor_scales
 from tb.convert import CONVERT_POINTS, ConvertView
 from tb.dropback import DROPBACK_POINTS, DropbackView
+from tb.floats import FLOAT_MODELS, FLOAT_UNIT_POINTS, FloatView
 from tb.gecko_facts import GeckoView
 from tb.models import random_words
 from tb.models_dot import accumulated
@@ -72,6 +73,8 @@ def _sections(config: Config) -> dict[str, list[Point]]:
 def _listed(config: Config) -> dict[str, list[Point]]:
     if config["unit"] in GECKO_MODELS:
         return {"gecko": gecko_points(config)}
+    if config["unit"] in FLOAT_MODELS:
+        return {"floats": FLOAT_UNIT_POINTS}
     stochastic = STOCHASTIC_POINTS if config.get("rounding") == "sr" else []
     match config["unit"]:
         case "quantize":
@@ -111,6 +114,7 @@ def hit_masks(config: Config, inputs: Any, outputs: Any) -> dict[str, NDArray[np
         "convert": ConvertView,
         "shifter": ShifterView,
         "dropback": DropbackView,
+        "floats": FloatView,
         "sliced": SlicedView,
         "tensor scales": TensorView,
         "gecko": GeckoView,
