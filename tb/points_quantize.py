@@ -67,14 +67,14 @@ def _far(config: Config) -> bool:
     return min(_top(config), fmt.scale.highest) + fmt.element.lsb_exponent - 30 > bottom
 
 
-PAIR = Need("elements below the largest one", small_elements)
+PAIR: Need = Need("elements below the largest one", small_elements)
 FRACTIONS = Need("a block of two", lambda c: target(c).block > 1, exact=False)
 PORT = Need("random words on a port", lambda c: c["random"] == "port", exact=False)
 LANES = Need("several transfers a block", lambda c: c["lanes"] < target(c).block)
 SATURATES = Need("a rounding that can pass the largest mantissa under its scale rule", _saturates)
 ABOVE = Need("exponents below the source's top", _clamps_above)
 BELOW = Need("exponents above the source's bottom", _clamps_below)
-BUMP = Need(
+BUMP: Need = Need(
     "a scale rule that looks ahead, and a source precise enough to trigger it",
     lambda c: c["scale_rule"] != ScaleRule.FLOOR and _precise(c),
 )
