@@ -27,7 +27,8 @@ def vectors() -> dict:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    room = report.nodeid.split("/")[1] if report.nodeid.count("/") > 1 else "tree"
+    path = report.nodeid.partition("::")[0].split("/")
+    room = path[1] if len(path) > 2 else "tree"
     _seconds[room] += report.duration
     _tests[room] += report.when == "call"
 
