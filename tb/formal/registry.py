@@ -2,6 +2,7 @@
 
 from fnmatch import fnmatchcase
 
+from tb.formal.cores import core_proofs
 from tb.formal.gecko import gecko_proofs
 from tb.formal.proof import Proof
 from tb.formal.units import unit_proofs
@@ -9,7 +10,7 @@ from tb.formal.units import unit_proofs
 __all__ = ["PROOFS", "select"]
 
 PROOFS: dict[str, Proof] = {}
-for _proof in (*unit_proofs(), *gecko_proofs()):
+for _proof in (*unit_proofs(), *core_proofs(), *gecko_proofs()):
     if _proof.name in PROOFS:
         raise ValueError(f"two proofs are called {_proof.name}")
     PROOFS[_proof.name] = _proof
