@@ -69,7 +69,7 @@ REGRESSION: list[dict[str, Any]] = [
     # HBFP4, HBFP6 and HBFP8 on the lanes of HBFP4
     {"unit": "dot_sliced"},
     {"unit": "dot_sliced", "format": "bfp4x16", "pipeline": 0},
-    {"unit": "dot_sliced", "format": "bfp4x25e8", "pipeline": 4},
+    {"unit": "dot_sliced", "format": "bfp4x3e8", "pipeline": 3},
     # Gecko, which has no blocks: every unit with and without zero masks, sources, tails and pipelines spread over them
     {"unit": "gecko_encoder"},
     {"unit": "gecko_encoder", "zero_mask": "on", "tail": 5, "pipeline": 0},
