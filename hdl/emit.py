@@ -55,6 +55,13 @@ class Emitted:
     verilog: str
     manifest: dict[str, Any]
 
+    @property
+    def bench(self) -> str:
+        """Module that drives the two files against the golden model: streams, or plain ports without a clock."""
+        if self.manifest["clock"]:
+            return "tb.bulk"
+        return "tb.floats" if self.manifest["config"]["unit"].startswith("float_") else "tb.core"
+
 
 def project_version() -> str:
     """Version of this project, from its installed metadata."""

@@ -70,7 +70,7 @@ def _run(options: Namespace) -> int:
     made = emit(config, engine)
     where = _write(options.output, made.name, made.verilog, manifest_text(made.manifest))
     if not options.quiet:
-        _tell(options, config, engine.name, where)
+        _tell(options, config, engine.name, where, made.bench)
     return 0
 
 
@@ -113,10 +113,12 @@ def _replace(path: Path, text: str) -> None:
     Path(aside.name).replace(path)
 
 
-def _tell(options: Namespace, config: UnitConfig, engine: str, where: str) -> None:
+def _tell(options: Namespace, config: UnitConfig, engine: str, where: str, bench: str) -> None:
     flags = config.command().removeprefix("python -m hdl.generate ")
     print(f"{config.name} {where}: {config.describe()}", file=sys.stderr)
-    print(f"simulate: python -m tb.simulate {flags}    price: python -m synth {flags}", file=sys.stderr)
+    # The protocol bench is for streams; a unit without them is simulated from its files.
+    simulate = f"tb.simulate {flags}" if bench == "tb.bulk" else f"{bench} {config.name}.json {config.name}.v"
+    print(f"simulate: python -m {simulate}    price: python -m synth {flags}", file=sys.stderr)
     if options.verbose:
         print(f"{engine}; config {json.dumps(config.to_dict())}", file=sys.stderr)
 

@@ -76,9 +76,7 @@ def simulate(unit: Emitted, netlist: str, *, vectors: int = VECTORS, timeout: fl
         manifest, verilog, result = (Path(name) / file for file in ("unit.json", "netlist.v", "result.json"))
         manifest.write_text(manifest_text(unit.manifest))
         verilog.write_text(netlist)
-        kind = unit.manifest["config"]["unit"]
-        bench = "tb.bulk" if unit.manifest["clock"] else "tb.floats" if kind.startswith("float_") else "tb.core"
-        command = [sys.executable, "-m", bench, str(manifest), str(verilog), "--vectors", str(vectors)]
+        command = [sys.executable, "-m", unit.bench, str(manifest), str(verilog), "--vectors", str(vectors)]
         done = subprocess.run(
             [*command, "--json", str(result), "-q"],
             cwd=_ROOT,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hdl.cli import Parser, UsageError, add_unit_options, read_config
 from hdl.config import ConfigError
+from hdl.registry import make_unit
 from hdl.yosys import ToolMissing, YosysError
 from tb import report
 from tb.regression import INITIAL_SEEDS, Settings, emitted, run_unit
@@ -30,6 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.add_argument("--waves", type=Path, metavar="DIR", help="write a VCD of each simulation there")
         options = parser.parse_args(words)
         config = read_config(options)
+        if not make_unit(config).clocked:
+            raise UsageError(
+                f"--unit {config.unit}: no clock and no streams here; python -m hdl.generate names its bench"
+            )
         print(f"{config.name}: {config.describe()}", file=sys.stderr)
         print("building and simulating ...", file=sys.stderr, flush=True)
         initial = (options.initial_seed,) if options.initial_seed else INITIAL_SEEDS

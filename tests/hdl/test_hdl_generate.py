@@ -256,3 +256,13 @@ def test_list_tells_listed_formats_from_unverified_ones(capsys):
     listed = capsys.readouterr().out
     assert "in the bench lists: bfp4x64, " in listed
     assert "unverified" in listed
+
+
+@pytest.mark.parametrize(
+    ("flags", "bench"),
+    [("--unit dot_core --format mxfp4", "tb.core"), ("--unit float_fma --float bf16 --ports plain", "tb.floats")],
+)
+def test_hint_names_the_bench_of_a_unit_without_streams(flags, bench, tmp_path, capsys):
+    assert main([*flags.split(), "-o", str(tmp_path)]) == 0
+    (verilog,) = tmp_path.glob("*.v")
+    assert f"simulate: python -m {bench} {verilog.stem}.json {verilog.name} " in capsys.readouterr().err
