@@ -1,8 +1,9 @@
 """Scalar reference: the golden model once more, one value at a time, in plain Python integers.
 
 No NumPy and no float: FP32 values are bit patterns, blocks are lists, sums have no width. Slow and obvious on purpose;
-the vectorised model is tested equal to it. Products are here (formats.md 0.6, 2.5, 3.3), blocks in
-`golden.reference_blocks`, arithmetic in `golden.scalar`; this module names all of it.
+the vectorised model is tested equal to it. Products are here (formats.md 0.6, 2.5, 3.3), elements, blocks and their
+conversions in `golden.reference_elements`, `_blocks` and `_quantize`, arithmetic in `golden.scalar`; this module names
+all of it.
 """
 
 from collections.abc import Sequence
@@ -11,21 +12,21 @@ from typing import NamedTuple
 from golden.formats import BlockFormat
 from golden.reference_blocks import (
     Block,
-    convert,
-    decode_element,
     dequantize,
-    element_special,
-    element_to_fp32,
-    encode_element,
     integers,
     is_poison,
-    nvfp4_factors,
     pack,
-    quantize,
-    scale_value,
     unit_exponent,
     unpack,
 )
+from golden.reference_elements import (
+    decode_element,
+    element_special,
+    element_to_fp32,
+    encode_element,
+    scale_value,
+)
+from golden.reference_quantize import convert, nvfp4_factors, quantize
 from golden.scalar import (
     NAN,
     ONE,
