@@ -14,9 +14,10 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, RisingEdge
 
-from tb.manifest import Manifest, Port
+from tb.manifest import Manifest
 from tb.models import Batch, completing, expected, length, rows
 from tb.plan import count_hits
+from tb.ports import Port
 from tb.stream import PATTERNS, Driver, Monitor, Pattern
 
 __all__ = ["Bench", "Mismatch", "Playback", "Scoreboard"]

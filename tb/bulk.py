@@ -4,7 +4,7 @@
         result = unit.run({"i": batch}, {"o": n}, stall=0.3, seed=7)
         result.outputs["o"]["value"]
 
-A batch is what `tb.manifest` defines. All streams of a unit play at once, each input idle and each output unready with
+A batch is what `tb.ports` defines. All streams of a unit play at once, each input idle and each output unready with
 the chance `stall` in a cycle. The driver keeps the stream rules (valid stays until taken, payload stable) and demands
 them of the unit. The interpreter lock is free while the unit runs: two units in two threads use two cores.
 
@@ -24,7 +24,8 @@ import numpy as np
 
 from tb import lanes
 from tb.build import Model, native_lanes
-from tb.manifest import Batch, Manifest, Port
+from tb.manifest import Manifest
+from tb.ports import Batch, Port
 
 __all__ = ["Bulk", "BulkError", "Run"]
 

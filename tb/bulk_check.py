@@ -22,8 +22,9 @@ import numpy as np
 
 from tb.build import build_bulk
 from tb.bulk import Bulk, BulkError
-from tb.manifest import Batch, Manifest, ManifestError, Stream
+from tb.manifest import Manifest, ManifestError, Stream
 from tb.models import by_stream, completing, expected, length, rows
+from tb.ports import Batch
 from tb.stimulus import corner_batch, random_batch
 from tb.toolchain import ToolError, find_verilator
 

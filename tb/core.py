@@ -28,7 +28,8 @@ from hdl.registry import make_config
 from tb.build import build_bulk
 from tb.bulk import Bulk
 from tb.lanes import code_dtype
-from tb.manifest import Batch, Manifest, ManifestError
+from tb.manifest import Manifest, ManifestError
+from tb.ports import Batch
 from tb.toolchain import ToolError, find_verilator
 
 __all__ = ["CoreRecord", "check_core", "core_corners", "core_rows", "core_sums", "main"]

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from tb.build import Model
 from tb.bulk import Bulk, BulkError
 from tb.bulk_check import REGIMES, stalls
-from tb.manifest import Batch, Manifest
+from tb.manifest import Manifest
 from tb.models import completing, expected, length
 from tb.mutants.plant import SELECT
 from tb.plan import hit_masks
+from tb.ports import Batch
 from tb.regression import Settings, run_unit
 from tb.stimulus import corner_batch, random_batch
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tb.manifest import Manifest, Port
+from tb.manifest import Manifest
+from tb.ports import Port
 
 __all__ = ["SELECT", "SELECT_BITS", "Mutant", "PlantError", "plant", "selectable"]
 

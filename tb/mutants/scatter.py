@@ -16,9 +16,10 @@ from typing import Any
 from hdl.registry import make_config
 from hdl.yosys import find_engine
 from tb.build import build_bulk
-from tb.manifest import Manifest, Port
+from tb.manifest import Manifest
 from tb.mutants.hunt import bench, hunt, prepare
 from tb.mutants.plant import SELECT, SELECT_BITS
+from tb.ports import Port
 from tb.regression import emitted
 
 __all__ = ["UNITS", "scatter"]

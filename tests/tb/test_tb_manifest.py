@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tb import lanes
-from tb.manifest import Manifest, ManifestError, decode
+from tb.manifest import Manifest, ManifestError
+from tb.ports import decode
 
 
 def array(base, lsb, width, count, encoding="unsigned"):
