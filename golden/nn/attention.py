@@ -1,25 +1,47 @@
 """Multi-head attention (Vaswani et al. 2017): of a sequence to itself or to another, with masks."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.nn.layer import NO_GRADIENT, Array, Layer
+from golden.nn.layer import NO_GRADIENT, Array, Layer, Stash
 from golden.nn.linear import Linear
 from golden.nn.matmul_layer import MatmulLayer
 
-__all__ = ["AttentionCore", "MultiHeadAttention"]
+__all__ = ["OPERANDS", "AttentionCore", "MultiHeadAttention"]
 
 Mask = NDArray[np.bool_]
 
+OPERANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "scores": ("q", "k"),
+        "context": ("p", "v"),
+        "d_probabilities": ("context", "v"),
+        "d_value": ("context", "p"),
+        "d_query": ("scores", "k"),
+        "d_key": ("scores", "q"),
+    }
+)
+"""Both operands of each product (`plain.BATCHED_ROLES`), in the order of the calls of a step: tensors that are kept for
+backward, or, first in the last four, the gradient of what the product of that name gave."""
+
 
 class AttentionCore(MatmulLayer):
-    """softmax(q k^T / sqrt(d) + mask) v per head: two products forward, four backward (`plain.BATCHED_ROLES`).
+    """softmax(q k^T / sqrt(d) + mask) v per head: two products forward, four backward (`OPERANDS`).
 
-    A query that may see no key at all gets zeros.
+    A query that may see no key at all gets zeros. Queries, keys, values and probabilities each pass a stash of their
+    own: what it returns enters the products of both passes and, of p, the gradient of the softmax.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stashes = {part: Stash() for part in "qkvp"}
 
     def attend(self, q: Array, k: Array, v: Array, mask: Mask | None, *, training: bool) -> Array:
         """q (B, heads, T, d), k and v (B, heads, S, d), mask broadcast to (B, heads, T, S), True: may see -> as q."""
+        q, k, v = (self.stashes[part](x) for part, x in zip("qkv", (q, k, v), strict=True))
         scores = self.products.batched(q, k.swapaxes(-1, -2), "scores") * q.dtype.type(q.shape[-1] ** -0.5)
         if mask is not None:
             scores = np.where(mask, scores, -np.inf)
@@ -27,6 +49,7 @@ class AttentionCore(MatmulLayer):
         p = np.exp(scores - np.where(np.isfinite(largest), largest, 0))
         total = p.sum(axis=-1, keepdims=True)
         p /= np.where(total == 0, 1, total)
+        p = self.stashes["p"](p)
         if training:
             self.saved |= {"q": q, "k": k, "v": v, "p": p}
         return self.products.batched(p, v, "context")
@@ -36,10 +59,11 @@ class AttentionCore(MatmulLayer):
         q, k, v, p = (self.saved.pop(key) for key in "qkvp")
         dp = self.products.batched(g, v.swapaxes(-1, -2), "d_probabilities")
         dv = self.products.batched(g.swapaxes(-1, -2), p, "d_value").swapaxes(-1, -2)
+        dp = self.stashes["p"].backward(dp)
         ds = p * (dp - (dp * p).sum(axis=-1, keepdims=True)) * q.dtype.type(q.shape[-1] ** -0.5)
         dq = self.products.batched(ds, k, "d_query")
         dk = self.products.batched(ds.swapaxes(-1, -2), q, "d_key")
-        return dq, dk, dv
+        return self.stashes["q"].backward(dq), self.stashes["k"].backward(dk), self.stashes["v"].backward(dv)
 
 
 class MultiHeadAttention(Layer):

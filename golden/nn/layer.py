@@ -39,8 +39,8 @@ class Parameter:
 class Stash:
     """Hook on the tensor that a layer keeps for backward: what it returns is used forward and kept. Identity here.
 
-    The array it returned is in the layer's `saved` as "x" (an input) or "y" (an output); attention's q, k, v and
-    probabilities, masks and statistics pass no stash. A subclass may quantise in `__call__`; `backward` sees the
+    The array it returned is in the layer's `saved` as "x" (an input) or "y" (an output). Attention has a stash each for
+    q, k, v and its probabilities p; masks and statistics pass none. A subclass may quantise in `__call__`; `backward` sees the
     gradient with respect to the array returned and returns the one with respect to the array given (straight through:
     the same).
     """

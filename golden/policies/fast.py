@@ -69,10 +69,7 @@ class Fast(Policy):
     def magnitude_bits(self, layer: str, role: Role) -> int:
         """2 or 4."""
         steps = self.network.epochs * self.network.steps_per_epoch
-        layers = self.network.layers
-        limit = threshold(
-            self.hyper.alpha, self.hyper.beta, self.step / steps, layers.index(layer) / max(len(layers) - 1, 1)
-        )
+        limit = threshold(self.hyper.alpha, self.hyper.beta, self.step / steps, self.network.depth(layer))
         return _WIDE if self.gains.get(f"{layer}/{role}", 0.0) > limit else _NARROW
 
     def precision(self, layer: str, role: Role) -> Precision:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["FP32", "Affine", "Blocks", "Container", "Float", "Network", "Precision", "Role", "Tensor"]
+__all__ = ["FP32", "Affine", "Blocks", "Container", "Float", "Network", "Precision", "Product", "Role", "Tensor"]
 
 
 class Role(StrEnum):
@@ -64,7 +64,10 @@ Precision = Float | Container | Affine | Blocks
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tensor:
-    """One tensor of one layer. `values` is its length (of an activation or gradient: for one batch)."""
+    """One tensor of one layer. `values` is its length (of an activation or gradient: for one batch).
+
+    Attention has several activations and two gradients: `layer` is the core's name with ".q" or the like behind it.
+    """
 
     layer: str
     role: Role
@@ -74,6 +77,19 @@ class Tensor:
     def key(self) -> str:
         """Name that random words, state and logs go by: "layer/role"."""
         return f"{self.layer}/{self.role}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    """A forward product, which stands for the two of its backward pass too: they multiply as often.
+
+    `operands` are the keys of its weight, activation and output gradient; in attention the second operand counts as the
+    weight. `macs`: multiply-accumulates of one of the three.
+    """
+
+    name: str
+    operands: tuple[str, str, str]
+    macs: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +105,15 @@ class Network:
     def __post_init__(self) -> None:
         if not self.layers or self.epochs < 1 or self.steps_per_epoch < 1:
             raise ValueError("network: at least 1 layer, 1 epoch and 1 step per epoch")
+
+    def depth(self, layer: str) -> float:
+        """How far through the network a layer, or the layer whose part it is, stands: 0 first, 1 last."""
+        owner = layer
+        while owner not in self.layers:
+            owner, dot, _ = owner.rpartition(".")
+            if not dot:
+                raise ValueError(f"{layer}: one of {', '.join(self.layers)}, or a part of one")
+        return self.layers.index(owner) / max(len(self.layers) - 1, 1)
 
     def shares(self) -> dict[str, float]:
         """Each weight's and activation's part of what is stashed, by key; they sum to 1."""

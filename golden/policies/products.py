@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from golden.policies.arithmetic import LayerArithmetic
 from golden.policies.base import Policy
-from golden.policies.formats import FP32, Blocks, Float, Precision, Role
+from golden.policies.formats import Precision, Role
 
 __all__ = ["Phase", "PolicyProducts"]
 
@@ -26,25 +26,25 @@ class Phase:
 
 
 class PolicyProducts:
-    """Products of one layer, named `layer`; see `golden.nn.plain.Products` for shapes.
+    """Products of one layer with a weight, named `layer`; see `golden.nn.plain.Products` for shapes.
 
-    `kept` holds the operands of the latest training step as they were used, for footprint counts.
+    `kept` holds the operands of the latest training step as they were used. Attention: `golden.policies.attention`.
     """
 
-    def __init__(
-        self, layer: str, policy: Policy, arithmetic: LayerArithmetic, phase: Phase, *, attention: bool = False
-    ) -> None:
-        self.layer, self.policy, self.attention = layer, policy, attention
+    def __init__(self, layer: str, policy: Policy, arithmetic: LayerArithmetic, phase: Phase) -> None:
+        self.layer, self.policy = layer, policy
         self.kept: dict[Role, Array] = {}
         self.arithmetic, self._phase = arithmetic, phase
         self._given: dict[Role, Array] = {}
 
     def formats(self) -> tuple[Precision, Precision, Precision]:
-        """The formats of weight, activation and gradient now; attention, where no value is cut, has FP32 or blocks."""
-        formats = [self.policy.precision(self.layer, role) for role in Role]
-        if self.attention:
-            formats = [f if isinstance(f, (Blocks, Float)) else FP32 for f in formats]
-        return formats[0], formats[1], formats[2]
+        """The formats of weight, activation and gradient now."""
+        weight, activation, gradient = (self.policy.precision(self.layer, role) for role in Role)
+        return weight, activation, gradient
+
+    def used(self) -> dict[str, Array]:
+        """The tensors of the latest training step as they were used, by key, for footprint counts."""
+        return {f"{self.layer}/{role}": value for role, value in self.kept.items()}
 
     @property
     def _inner(self) -> Any:
@@ -127,7 +127,3 @@ class PolicyProducts:
     def depthwise_weight(self, x: Array, g: Array, stride: int, padding: int, w_shape: tuple[int, ...]) -> Array:
         """As `linear_weight`."""
         return self._weight(g, lambda x, g: self._inner.depthwise_weight(x, g, stride, padding, w_shape))
-
-    def batched(self, a: Array, b: Array, role: str) -> Array:
-        """Products inside attention: in the layer's formats, but no values are cut and nothing is learned."""
-        return self._inner.batched(a, b, role)

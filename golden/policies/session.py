@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+from golden.nn.attention import AttentionCore
 from golden.nn.layer import Layer, Parameter
 from golden.nn.precision import Precision
 from golden.policies.arithmetic import LayerArithmetic
+from golden.policies.attention import AttentionProducts
 from golden.policies.base import Policy
 from golden.policies.composite import Composite
 from golden.policies.fixed import fixed
-from golden.policies.formats import Network, Role
+from golden.policies.formats import Network
 from golden.policies.products import Phase, PolicyProducts
 from golden.policies.survey import survey
 from golden.policies.usage import Usage
@@ -53,29 +55,31 @@ class Session:
             seed=seed,
         )
         policy.begin(self.network)
-        self.usage = Usage(found.tensors, found.macs)
+        self.usage = Usage(found.tensors, found.products)
         self._sample_every = sample_every or steps_per_epoch
         self._phase = Phase()
-        self._products: dict[str, PolicyProducts] = {}
-        self._install({tensor.layer for tensor in found.tensors}, run)
+        self._products: list[PolicyProducts | AttentionProducts] = []
+        self._install(run)
         policy.attach(model, batch)
         self._parameters = model.parameters()
         policy.start([parameter.value for parameter in self._parameters])
 
-    def _install(self, weighted: set[str], run: Precision) -> None:
+    def _install(self, run: Precision) -> None:
         layers: list[Any] = self.model.matmul_layers()
         for layer in layers:
             arithmetic = LayerArithmetic(layer.name, run, self.network.seed)
-            layer.products = self._products[layer.name] = PolicyProducts(
-                layer.name, self.policy, arithmetic, self._phase, attention=layer.name not in weighted
-            )
+            kind = AttentionProducts if isinstance(layer, AttentionCore) else PolicyProducts
+            layer.products = kind(layer.name, self.policy, arithmetic, self._phase)
+            self._products.append(layer.products)
+            if isinstance(layer, AttentionCore):
+                layer.stashes = dict(layer.products.stashes)
             if hasattr(layer, "input_gradient") and self.policy.learns:
                 layer.input_gradient = True  # the first layer's activation has a length to learn as well
 
     def begin_step(self) -> None:
         """Before a training step's forward pass; outside a step, products are in evaluation."""
         self._phase.training = True
-        for products in self._products.values():
+        for products in self._products:
             products.arithmetic.begin_step(self.policy.step)
 
     def before_update(self, lr: float) -> None:
@@ -89,19 +93,11 @@ class Session:
     def end_step(self, loss: float) -> None:
         """The step is over."""
         self._phase.training = False
-        formats = {
-            f"{name}/{role}": precision
-            for name, products in self._products.items()
-            for role, precision in zip(Role, products.formats(), strict=True)
-        }
-        costs = {name: self.policy.layer_cost(name) for name in self._products}
+        formats = {tensor.key: self.policy.precision(tensor.layer, tensor.role) for tensor in self.network.tensors}
+        costs = {product.name: self.policy.layer_cost(product.name) for product in self.usage.products}
         self.usage.count(formats, self.policy.stored_share, costs)
         if (self.policy.step + 1) % self._sample_every == 0:
-            values = {
-                f"{name}/{role}": value
-                for name, products in self._products.items()
-                for role, value in products.kept.items()
-            }
+            values = {key: value for products in self._products for key, value in products.used().items()}
             self.usage.sample(values, formats, self.policy.stored_share)
         self.policy.on_step(loss)
 
@@ -125,7 +121,7 @@ class Session:
         """Go on from a `state_dict`."""
         self.policy.load_state(state["policy"])
         self.usage.load(state["usage"])
-        for products in self._products.values():
+        for products in self._products:
             products.arithmetic.begin_step(max(self.policy.step - 1, 0))  # what is evaluated before the next step
 
     def report(self) -> dict[str, Any]:

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from golden.nn.attention import OPERANDS
 from golden.nn.layer import Layer
 from golden.nn.plain import PlainProducts
-from golden.policies.formats import Role, Tensor
+from golden.policies.formats import Product, Role, Tensor
 
 __all__ = ["Survey", "survey"]
 
@@ -16,11 +17,11 @@ Array = NDArray[Any]
 
 
 class Survey:
-    """Tensors and multiply-accumulates of a batch, by layer in order of execution."""
+    """Tensors and products of a batch, in order of execution."""
 
     def __init__(self) -> None:
         self.tensors: list[Tensor] = []
-        self.macs: dict[str, int] = {}
+        self.products: list[Product] = []
 
 
 class _Recorder(PlainProducts):
@@ -31,9 +32,15 @@ class _Recorder(PlainProducts):
 
     def _note(self, x: Array, w: Array, y: Array) -> Array:
         sizes = {Role.WEIGHT: w.size, Role.ACTIVATION: x.size, Role.GRADIENT: y.size}
-        self._found.tensors += [Tensor(layer=self._layer, role=role, values=size) for role, size in sizes.items()]
-        self._found.macs[self._layer] = y.size * w.size // w.shape[-1]
+        tensors = [Tensor(layer=self._layer, role=role, values=size) for role, size in sizes.items()]
+        self._add(self._layer, tensors, y.size * w.size // w.shape[-1])
         return y
+
+    def _add(self, name: str, tensors: list[Tensor], macs: int) -> None:
+        """A product whose weight, activation and gradient these are."""
+        weight, activation, gradient = (tensor.key for tensor in tensors)
+        self._found.tensors += tensors
+        self._found.products.append(Product(name=name, operands=(weight, activation, gradient), macs=macs))
 
     def linear_forward(self, x: Array, w: Array) -> Array:
         """Note the shapes."""
@@ -48,9 +55,15 @@ class _Recorder(PlainProducts):
         return self._note(x, w, super().depthwise_forward(x, w, stride, padding))
 
     def batched(self, a: Array, b: Array, role: str) -> Array:
-        """Attention: two products forward, counted together; its operands are no tensors of a policy."""
+        """Attention: both operands are activations, kept for backward; b stands for the weight in the cost."""
         y = super().batched(a, b, role)
-        self._found.macs[self._layer] = self._found.macs.get(self._layer, 0) + y.size * a.shape[-1]
+        name, (first, second) = f"{self._layer}.{role}", OPERANDS[role]
+        tensors = [
+            Tensor(layer=f"{self._layer}.{second}", role=Role.ACTIVATION, values=b.size),
+            Tensor(layer=f"{self._layer}.{first}", role=Role.ACTIVATION, values=a.size),
+            Tensor(layer=name, role=Role.GRADIENT, values=y.size),
+        ]
+        self._add(name, tensors, y.size * a.shape[-1])
         return y
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from golden import gecko
 from golden.catalog import get_format
 from golden.policies.affine import mac_cost
-from golden.policies.formats import Affine, Blocks, Container, Float, Precision, Role, Tensor
+from golden.policies.formats import Affine, Blocks, Container, Float, Precision, Product, Role, Tensor
 
 __all__ = ["Usage", "gecko_bits", "multiplier_bits", "stored_bits"]
 
@@ -59,16 +59,17 @@ def gecko_bits(x: Array, precision: Precision) -> float:
     return size.total / bits.size
 
 
-def _cost(formats: Mapping[str, Precision], layer: str) -> float:
-    return mac_cost(*(multiplier_bits(formats[f"{layer}/{role}"]) for role in Role))
+def _cost(formats: Mapping[str, Precision], product: Product) -> float:
+    weight, activation, gradient = (multiplier_bits(formats[key]) for key in product.operands)
+    return mac_cost(weight, activation, gradient)
 
 
 @dataclass(slots=True)
 class Usage:
-    """Adds up bits and multiplications over a run. `macs` by layer, of one sample or one batch alike."""
+    """Adds up bits and multiplications over a run."""
 
     tensors: Sequence[Tensor]
-    macs: Mapping[str, int]
+    products: Sequence[Product]
     steps: int = 0
     raw: dict[str, float] = field(default_factory=dict)  # bits per value, summed over steps
     coded: dict[str, float] = field(default_factory=dict)  # the same in Gecko, summed over sampled steps
@@ -80,8 +81,8 @@ class Usage:
     def count(
         self, formats: Mapping[str, Precision], stored_share: float, costs: Mapping[str, float | None] | None = None
     ) -> None:
-        """One step, with the formats it used, by "layer/role"; `costs` of layers whose formats do not say."""
-        known = {layer: cost for layer, cost in (costs or {}).items() if cost is not None}
+        """One step, with the formats it used, by tensor; `costs` of products whose formats do not say."""
+        known = {name: cost for name, cost in (costs or {}).items() if cost is not None}
         self.steps += 1
         for tensor in self._stashed():
             share = stored_share if tensor.role is Role.WEIGHT else 1.0
@@ -89,8 +90,9 @@ class Usage:
             self.raw[tensor.key] = self.raw.get(tensor.key, 0.0) + bits
             self.latest[tensor.key] = bits
         self.cost += sum(
-            macs * (known[layer] if layer in known else _cost(formats, layer)) for layer, macs in self.macs.items()
-        ) / sum(self.macs.values())
+            product.macs * (known[product.name] if product.name in known else _cost(formats, product))
+            for product in self.products
+        ) / sum(product.macs for product in self.products)
 
     def sample(self, values: Mapping[str, Array], formats: Mapping[str, Precision], stored_share: float) -> None:
         """Code the tensors of a step with Gecko."""

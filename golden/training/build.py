@@ -108,9 +108,10 @@ def stored_formats(config: RunConfig, session: SessionLike) -> tuple[Callable[[T
         return operand.format or operand.bits
 
     def decided(tensor: Tensor) -> Format:
-        if policy is None or tensor.role not in tuple(Role):  # inside attention no policy decides
+        if policy is None:
             return fixed(tensor)
-        now = policy.precision(tensor.layer, Role(tensor.role))
+        role, _, part = tensor.role.partition(" ")  # attention's parts are tensors of their own to a policy
+        now = policy.precision(f"{tensor.layer}.{part}" if part else tensor.layer, Role(role))
         fmt = get_format(now.format) if isinstance(now, Blocks) else float(now.bits)
         if tensor.role == Role.WEIGHT and policy.stored_share != 1:  # of the weights that are kept at all
             return stored_bits(tensor, fmt) / tensor.values * policy.stored_share
