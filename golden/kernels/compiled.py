@@ -51,13 +51,14 @@ def _draw(words, slot, stride, key, kept):
 
 
 @njit
-def _draw_rows(words, start, length, slots, key, kept):
+def _draw_rows(words, start, length, slots, key, kept, first):
     """The words of the elements from `start` on in rows of `length`, between which pads draw too."""
     stop = start + words.size
     at = start
     while at < stop:
         end = stop if length == slots else min(stop, (at // length + 1) * length)
-        _draw(words[at - start : end - start], u32(at // length * slots + at % length), u32(1), key, kept)
+        slot = u32(first + u32(at // length * slots + at % length))
+        _draw(words[at - start : end - start], slot, u32(1), key, kept)
         at = end
 
 
@@ -223,11 +224,12 @@ def _exactly(x, out, words, rounding, p):
             out[i] = _signed(np.float32(value * unscale), x[i], p)
 
 
-@njit(types.void(_In, _Out, _i64, _i64, _Plan, _i64, _In, types.uint32, types.uint32), cache=True)
-def along_rows(x, out, length, block, plan, rounding, words, key, kept):
+@njit(types.void(_In, _Out, _i64, _i64, _Plan, _i64, _In, u32, u32, u32), cache=True)
+def along_rows(x, out, length, block, plan, rounding, words, key, kept, first):
     """Blocks along rows of `length` elements, one row after the other in x (n) and out (n), which may be the same.
 
-    SR takes left-aligned 32-bit words (n) or, where there are none, makes them from `key` and keeps the bits `kept`.
+    SR takes left-aligned 32-bit words (n) or, where there are none, makes them from `key`, the first for the slot
+    `first`, and keeps the bits `kept`.
     """
     p = plan[0]
     scratch = np.empty((5, _CHUNK), np.uint32)
@@ -244,7 +246,7 @@ def along_rows(x, out, length, block, plan, rounding, words, key, kept):
             values, made, used = x[start:stop], out[start:stop], words[start:stop]
             if rounding == SR and not words.size:
                 used = scratch[0, : stop - start]
-                _draw_rows(used, start, length, slots, key, kept)
+                _draw_rows(used, start, length, slots, key, kept, first)
             largest = _groups_largest(values, pair, scratch[1])
             fields = _groups_largest(largest, pairs, scratch[2])
             if _fields(fields, p):
@@ -287,8 +289,8 @@ def _column_exactly(x, out, o, rows, i, slot, rounding, p, words, key, kept):
         out[o, rows[0] + k, i] = made[k]
 
 
-@njit(types.void(_In3, types.uint32[:, :, ::1], _i64, _Plan, _i64, _In3, types.uint32, types.uint32), cache=True)
-def across_rows(x, out, block, plan, rounding, words, key, kept):
+@njit(types.void(_In3, types.uint32[:, :, ::1], _i64, _Plan, _i64, _In3, u32, u32, u32), cache=True)
+def across_rows(x, out, block, plan, rounding, words, key, kept, first):
     """Blocks along the middle axis of x (outer, length, inner) and out; words as above, (outer, length, inner)."""
     p = plan[0]
     outer, length, inner = x.shape
@@ -308,7 +310,7 @@ def across_rows(x, out, block, plan, rounding, words, key, kept):
                 _columns_largest(x, o, (start, stop), (left, right), fields)
                 if not _fields(fields, p):
                     for i in range(left, right):
-                        slot = u32((o * inner + i) * slots + start)
+                        slot = u32(first + u32((o * inner + i) * slots + start))
                         _column_exactly(x, out, o, (start, stop), i, slot, rounding, p, words, key, kept)
                     continue
                 for top in range(start, stop, pair):
@@ -324,5 +326,5 @@ def across_rows(x, out, block, plan, rounding, words, key, kept):
                         if rounding == SR and words.size:
                             drawn[:] = words[o, k, left:right]
                         elif rounding == SR:
-                            _draw(drawn, u32((o * inner + left) * slots + k), u32(slots), key, kept)
+                            _draw(drawn, u32(first + u32((o * inner + left) * slots + k)), u32(slots), key, kept)
                         _elements(x[o, k, left:right], out[o, k, left:right], bases, drawn, rounding, p)

@@ -25,13 +25,15 @@ _NO_WORDS = {1: np.empty(0, np.uint32), 3: np.empty((0, 0, 0), np.uint32)}  # by
 class Draws:
     """Random words for SR of one tensor at one step: the R = `bits` (1..32) uppermost bits of `counter_words`.
 
-    A word depends on its element's slot alone (formats.md 0.2), so that they are made where they are used.
+    A word depends on its element's slot alone (formats.md 0.2), so that they are made where they are used, and a tensor
+    may be converted part by part: `first` is the slot of the first element of a part.
     """
 
     tensor: str
     step: int = 0
     seed: int = 0
     bits: int = 16
+    first: int = 0
 
     def __post_init__(self) -> None:
         if not 1 <= self.bits <= 32:
@@ -41,7 +43,8 @@ class Draws:
         """The words of R bits that a tensor of `shape` takes in blocks of `fmt` along `axis`, in its own shape."""
         axis = normalized_axis(shape, axis)
         blocked = blocked_shape(shape, axis, as_format(fmt))
-        words = counter_words(self.tensor, self.step, math.prod(blocked), self.seed)
+        slots = np.arange(self.first, self.first + math.prod(blocked))
+        words = counter_words(self.tensor, self.step, slots, self.seed)
         return from_blocked(top_bits(words, self.bits).reshape(blocked), shape, axis)
 
 
@@ -127,16 +130,17 @@ def _compiled(
     length = tensor.shape[axis]
     inner = math.prod(tensor.shape[axis + 1 :])
     shape = (tensor.size,) if inner == 1 else (tensor.size // (length * inner), length, inner)
-    words, key, kept = _NO_WORDS[len(shape)], 0, 0
+    words, key, kept, first = _NO_WORDS[len(shape)], 0, 0, 0
     if way.rounding == compiled.SR:
         if isinstance(random, Draws):
             key, kept = counter_key(random.tensor, random.step, random.seed), -1 << 32 - random.bits & 0xFFFFFFFF
+            first = random.first & 0xFFFFFFFF
         else:
             given, bits = random_words(random, random_bits, tensor.shape)
             words = np.left_shift(given, 32 - bits, dtype=np.uint32, order="C").reshape(shape)
     values, made = np.ndarray(shape, np.uint32, tensor), np.ndarray(shape, np.uint32, out)
     if inner == 1:
-        compiled.along_rows(values, made, length, way.fmt.block, way.plan, way.rounding, words, key, kept)
+        compiled.along_rows(values, made, length, way.fmt.block, way.plan, way.rounding, words, key, kept, first)
     else:
-        compiled.across_rows(values, made, way.fmt.block, way.plan, way.rounding, words, key, kept)
+        compiled.across_rows(values, made, way.fmt.block, way.plan, way.rounding, words, key, kept, first)
     return out

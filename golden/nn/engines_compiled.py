@@ -5,21 +5,18 @@ matrix), so that windows of images are never unfolded. Four rows by `lanes` colu
 block at hand in the engine's type, and the FP32 accumulator that it joins when the block is complete.
 """
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numba import njit
-from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from golden.nn.engines import Engine
 from golden.nn.engines_simd import accumulate, at, load, multiply_add, store, zeros
 from golden.nn.layer import Array
+from golden.nn.unfold import flat_memory, offsets
 
 __all__ = ["block_product", "extremes"]
-
-Offsets = NDArray[np.int64]
 
 _ROWS = 4  # of a register tile
 
@@ -140,12 +137,11 @@ def block_product(
     axes = a.ndim - (b.ndim - 2)  # before K
     length, width = b.shape[-2:]
     lanes = 32 if -(-width // 16) % 2 == 0 and engine is Engine.FLOAT32 else 16
-    flat = _flat(a)
-    rows, columns = _offsets(a.shape, tuple(stride // a.itemsize for stride in a.strides), axes)
+    flat, (rows, columns) = flat_memory(a), offsets(a, axes)
     panels, step, packed = _packed(b, lanes)
     out = np.empty((*a.shape[:axes], width), np.float32)
     flagged = wide[0] is not None or wide[1] is not None
-    wide_a = np.zeros(flat.size if flagged else 1, np.bool_) if wide[0] is None else _flat(wide[0])
+    wide_a = np.zeros(flat.size if flagged else 1, np.bool_) if wide[0] is None else flat_memory(wide[0])
     wide_b = np.zeros(b.shape[:-1] if flagged else 1, np.bool_) if wide[1] is None else wide[1].any(axis=-1)
     kernel = _KERNELS[Engine.FLOAT32 if engine is Engine.FLOAT32 else Engine.FLOAT64, lanes]
     kernel(
@@ -153,32 +149,6 @@ def block_product(
         wide_a, wide_b.reshape(-1), flagged, out.reshape(len(b), -1, width),
     )  # fmt: skip
     return out
-
-
-def _flat(view: Array) -> Array:
-    """The memory that a view looks at, from its lowest to its highest element."""
-    rising = view[tuple(slice(None, None, -1 if stride < 0 else 1) for stride in view.strides)]
-    span = (
-        1 + sum((size - 1) * stride for size, stride in zip(rising.shape, rising.strides, strict=True)) // view.itemsize
-    )
-    return as_strided(rising, (span,), (view.itemsize,), writeable=False)
-
-
-@lru_cache(maxsize=256)
-def _offsets(shape: tuple[int, ...], strides: tuple[int, ...], axes: int) -> tuple[Offsets, Offsets]:
-    """Offsets into `_flat` of the rows (T, M) and of the columns (K) of a view, its first `axes` axes before K."""
-
-    def places(axis: int) -> Offsets:
-        count = np.arange(shape[axis])
-        return (count if strides[axis] >= 0 else count - (shape[axis] - 1)) * strides[axis]
-
-    def outer(chosen: range) -> Offsets:
-        total = np.zeros(1, np.int64)
-        for axis in chosen:
-            total = (total[:, np.newaxis] + places(axis)).reshape(-1)
-        return total
-
-    return outer(range(axes)).reshape(shape[0], -1), outer(range(axes, len(shape)))
 
 
 def _packed(b: Array, lanes: int) -> tuple[int, int, Array]:

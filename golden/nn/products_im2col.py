@@ -12,32 +12,40 @@ from math import gcd
 
 import numpy as np
 
-from golden.formats import Rounding
 from golden.nn.backend import Converted
 from golden.nn.im2col import windows
 from golden.nn.layer import Array
 from golden.nn.products_pass import Pass
+from golden.nn.unfold import matrices
 
 __all__ = ["Unfolded"]
 
-Convert = Callable[[Pass, Array], Converted]
-
-_CHUNK = 1 << 18  # elements unfolded at a time, so that they stay in the cache
+_PART = 1 << 17  # elements unfolded at a time, so that they stay in the cache
 
 
 class Unfolded:
-    """The products, from ways to convert stacks of matrices: a (T, M, K) and b (T, K, N), along K.
+    """The products, from ways to convert stacks of matrices: a, a view (T, *rows, *K), and b (T, K, N).
 
-    Rows of a are unfolded and converted some images at a time, `step` rows at least sharing exponents.
+    `a` is given the number of axes before K and the slot of its first element, for it may be a part of an operand;
+    `shared` is how many rows and columns of it share an exponent.
     """
 
-    def __init__(self, a: Convert, b: Convert, step: Callable[[Pass], int]) -> None:
-        self._a, self._b, self._step = a, b, step
+    def __init__(
+        self,
+        a: Callable[[Pass, Array, int, int], Converted],
+        b: Callable[[Pass, Array], Converted],
+        shared: Callable[[Pass], tuple[int, int]],
+    ) -> None:
+        self._a, self._b, self._shared = a, b, shared
 
     @classmethod
     def rows(cls) -> "Unfolded":
         """Blocks along K: the order im2col."""
-        return cls(lambda p, a: p.a(a, 2), lambda p, b: p.b(b, 1), lambda p: 1)
+        return cls(
+            lambda p, view, axes, first: p.a(matrices(view, axes), 2, first),
+            lambda p, b: p.b(b, 1),
+            lambda p: (1, p.shared),
+        )
 
     @classmethod
     def tiles(cls) -> "Unfolded":
@@ -46,26 +54,34 @@ class Unfolded:
         def right(p: Pass, b: Array) -> Converted:
             return p.tiled(1, b).map(lambda v: v.reshape(*v.shape[:3], -1))
 
-        return cls(lambda p, a: p.tiled(0, a), right, lambda p: p.tile)
+        return cls(lambda p, view, axes, first: p.tiled(0, view, axes, first), right, lambda p: (p.tile, p.tile))
 
-    def _multiply(self, p: Pass, a: Array, b: Array, right: Converted | None = None) -> Array:
-        """(T, M, K) x (T, K, N), what fills the edges of tiles cut off; `right` is b if converted already."""
-        result = p.multiply(self._a(p, a), self._b(p, b) if right is None else right)
-        return result.reshape(len(a), -1, result.shape[-1])[:, : a.shape[1], : b.shape[2]]
+    def _multiply(self, p: Pass, a: Array, b: Array, axes: int = 2) -> Array:
+        """(T, *rows, *K) x (T, K, N) -> (T, M, N)."""
+        return self._product(p, a, axes, self._b(p, b), b.shape[2])
 
-    def _by_images(self, p: Pass, view: Array, b: Array) -> Array:
-        """View (N, rows, columns, ...) x b (1, ..., N) -> (N, rows, columns, N), some images at a time."""
-        n, rows, columns = view.shape[:3]
-        right = self._b(p, b)
-        whole = self._step(p) // gcd(self._step(p), rows * columns)  # images that end with a tile
-        chunk = max(1, _CHUNK // view[0].size // whole) * whole
-        if p.product.a.rounding is Rounding.SR:  # whose words are numbered through the whole matrix
-            chunk = n
-        y = np.empty((n, rows, columns, b.shape[-1]), np.float32)
-        for start in range(0, n, chunk):
-            part = slice(start, start + chunk)
-            matrix = view[part].reshape(1, -1, b.shape[1])
-            y[part] = self._multiply(p, matrix, b, right).reshape(y[part].shape)
+    def _product(self, p: Pass, a: Array, axes: int, right: Converted, outputs: int, first: int = 0) -> Array:
+        """The same for b converted already to more than its `outputs` columns; a too, if what fills up tiles is cut."""
+        result = p.multiply(self._a(p, a, axes, first), right)
+        return result.reshape(len(a), -1, result.shape[-1])[:, : int(np.prod(a.shape[1:axes])), :outputs]
+
+    def _by_parts(self, p: Pass, view: Array, b: Array) -> Array:
+        """View of three axes of rows and three of K x b (K, N) -> (*rows, N), some of the first axis at a time.
+
+        Parts end where an exponent ends, so that they are converted as the whole is.
+        """
+        rows, columns = self._shared(p)
+        height, depth = view.shape[1] * view.shape[2], -(-len(b) // columns) * columns
+        whole = rows // gcd(rows, height)
+        part = max(1, _PART // view[0].size // whole) * whole
+        right = self._b(p, b[np.newaxis])
+        y = np.empty((*view.shape[:3], b.shape[1]), np.float32)
+        for start in range(0, len(view), part):
+            made = y[start : start + part]
+            first = start * height * depth
+            made[...] = self._product(p, view[np.newaxis, start : start + part], 4, right, b.shape[1], first).reshape(
+                made.shape
+            )
         return y
 
     def linear_forward(self, p: Pass, x: Array, w: Array) -> Array:
@@ -87,38 +103,36 @@ class Unfolded:
 
     def conv_forward(self, p: Pass, x: Array, w: Array, stride: int, padding: int) -> Array:
         """(N H' W', C kh kw) x (C kh kw, out)."""
-        return self._by_images(p, _unfolded(x, w.shape[:2], stride, padding), _weights(w, 2))
+        return self._by_parts(p, _unfolded(x, w.shape[:2], stride, padding), _weights(w, 2))
 
     def conv_data(self, p: Pass, g: Array, w: Array, stride: int, padding: int, x_shape: tuple[int, ...]) -> Array:
         """(N H W, out kh kw) x (out kh kw, C)."""
-        return self._by_images(p, _gathered(g, w.shape, stride, padding, x_shape), _weights(w, 3))
+        return self._by_parts(p, _gathered(g, w.shape, stride, padding, x_shape), _weights(w, 3))
 
     def conv_weight(self, p: Pass, x: Array, g: Array, stride: int, padding: int, w_shape: tuple[int, ...]) -> Array:
         """(C kh kw, N H' W') x (N H' W', out)."""
-        kh, kw, channels, outputs = w_shape
         view = _unfolded(x, w_shape[:2], stride, padding).transpose(3, 4, 5, 0, 1, 2)
-        matrix = view.reshape(1, channels * kh * kw, -1)
-        dw = self._multiply(p, matrix, g.reshape(1, -1, outputs))
-        return np.ascontiguousarray(dw.reshape(channels, kh, kw, outputs).transpose(1, 2, 0, 3))
+        dw = self._by_parts(p, view, g.reshape(-1, w_shape[3]))
+        return np.ascontiguousarray(dw.transpose(1, 2, 0, 3))
 
     def depthwise_forward(self, p: Pass, x: Array, w: Array, stride: int, padding: int) -> Array:
         """(N H' W', kh kw) x (kh kw, 1) for each channel."""
         view = _unfolded(x, w.shape[:2], stride, padding)
-        y = self._multiply(p, _by_channel(view), _by_channel_weights(w))
+        y = self._multiply(p, view.transpose(3, 0, 1, 2, 4, 5), _by_channel(w), 4)
         return np.ascontiguousarray(y.T.reshape(*view.shape[:4]))
 
     def depthwise_data(self, p: Pass, g: Array, w: Array, stride: int, padding: int, x_shape: tuple[int, ...]) -> Array:
         """(N H W, kh kw) x (kh kw, 1) for each channel."""
         view = _gathered(g, w.shape, stride, padding, x_shape)
-        return np.ascontiguousarray(self._multiply(p, _by_channel(view), _by_channel_weights(w)).T.reshape(x_shape))
+        dx = self._multiply(p, view.transpose(3, 0, 1, 2, 4, 5), _by_channel(w), 4)
+        return np.ascontiguousarray(dx.T.reshape(x_shape))
 
     def depthwise_weight(
         self, p: Pass, x: Array, g: Array, stride: int, padding: int, w_shape: tuple[int, ...]
     ) -> Array:
         """(kh kw, N H' W') x (N H' W', 1) for each channel."""
-        a = _by_channel(_unfolded(x, w_shape[:2], stride, padding)).transpose(0, 2, 1)
-        b = g.transpose(3, 0, 1, 2).reshape(g.shape[3], -1, 1)
-        return np.ascontiguousarray(self._multiply(p, a, b).T.reshape(w_shape))
+        view = _unfolded(x, w_shape[:2], stride, padding).transpose(3, 4, 5, 0, 1, 2)
+        return np.ascontiguousarray(self._multiply(p, view, _by_channel(g), 3).T.reshape(w_shape))
 
 
 def _unfolded(x: Array, kernel: tuple[int, ...], stride: int, padding: int) -> Array:
@@ -139,16 +153,10 @@ def _gathered(g: Array, w_shape: tuple[int, ...], stride: int, padding: int, x_s
 
 
 def _weights(w: Array, channel: int) -> Array:
-    """(kh, kw, C, out) -> (1, channel kh kw, the other channels)."""
-    return w.transpose(channel, 0, 1, 5 - channel).reshape(1, w.shape[channel] * w.shape[0] * w.shape[1], -1)
+    """(kh, kw, C, out) -> (channel kh kw, the other channels)."""
+    return w.transpose(channel, 0, 1, 5 - channel).reshape(w.shape[channel] * w.shape[0] * w.shape[1], -1)
 
 
-def _by_channel(view: Array) -> Array:
-    """(N, H', W', C, kh, kw) -> (C, N H' W', kh kw)."""
-    taps = view.shape[4] * view.shape[5]
-    return view.transpose(3, 0, 1, 2, 4, 5).reshape(view.shape[3], -1, taps)
-
-
-def _by_channel_weights(w: Array) -> Array:
-    """(kh, kw, C) -> (C, kh kw, 1)."""
-    return w.transpose(2, 0, 1).reshape(w.shape[2], -1, 1)
+def _by_channel(x: Array) -> Array:
+    """(..., C) -> (C, all else, 1)."""
+    return np.moveaxis(x, -1, 0).reshape(x.shape[-1], -1, 1)

@@ -4,14 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import isqrt
 
-import numpy as np
-
 from golden.kernels.fake import Draws
 from golden.nn.backend import Backend, Converted
 from golden.nn.engines import Engine
 from golden.nn.layer import Array
 from golden.nn.precision import Operand, Order, Product
 from golden.nn.products_emulator import Reuse
+from golden.nn.unfold import tiles
 
 __all__ = ["Pass", "Record", "along"]
 
@@ -88,35 +87,33 @@ class Pass:
         self.product, self._backend, self._draws, self._reuse = product, backend, draws, reuse
         self.conversions, self.block = [0, 0], 0
 
-    def a(self, x: Array, axis: int) -> Converted:
-        """First operand, in blocks along `axis`."""
-        return self._convert(0, x, axis)
+    def a(self, x: Array, axis: int, first: int = 0) -> Converted:
+        """First operand, in blocks along `axis`; of a part of it, `first` is the slot of the part's first element."""
+        return self._convert(0, x, axis, first)
 
     def b(self, x: Array, axis: int) -> Converted:
         """Second operand, in blocks along `axis`."""
         return self._convert(1, x, axis)
 
     @property
-    def tile(self) -> int:
-        """Rows and columns of a square tile: the root of the block, which both operands share."""
+    def shared(self) -> int:
+        """Elements that share an exponent, at most: the block, which both operands have in common."""
         assert self.product.a.format is not None
-        return isqrt(self.product.a.format.block)
+        return self.product.a.format.block
 
-    def tiled(self, which: int, matrices: Array) -> Converted:
-        """Operand 0 (a) or 1 (b), (T, rows, columns), in square tiles: views (T, down, tile, across, tile).
+    @property
+    def tile(self) -> int:
+        """Rows and columns of a square tile: the root of the block."""
+        return isqrt(self.shared)
 
-        Tiles go row by row, elements within a tile too; edges are filled up with zeros.
+    def tiled(self, which: int, view: Array, axes: int = 2, first: int = 0) -> Converted:
+        """Operand 0 (a) or 1 (b), (T, *rows, *K), in square tiles: views (T, down, tile, across, tile).
+
+        Tiles go row by row, elements within a tile too; edges are filled up with zeros. `first` as for `a`.
         """
         size = self.tile
-        batches, rows, columns = matrices.shape
-        down, across = -(-rows // size), -(-columns // size)
-        padded = matrices
-        if (rows, columns) != (down * size, across * size):
-            padded = np.zeros((batches, down * size, across * size), matrices.dtype)
-            padded[:, :rows, :columns] = matrices
-        tiles = padded.reshape(batches, down, size, across, size).transpose(0, 1, 3, 2, 4)
-        converted = self._convert(which, tiles.reshape(batches, down, across, size * size), 3)
-        split = (batches, down, across, size, size)
+        converted = self._convert(which, tiles(view, axes, size), 3, first)
+        split = (*converted.values.shape[:3], size, size)
         return replace(converted.map(lambda v: v.reshape(split).transpose(0, 1, 3, 2, 4)), run=size)
 
     def multiply(self, a: Converted, b: Converted) -> Array:
@@ -128,9 +125,9 @@ class Pass:
         """Both operands converted along these axes, as FP32 arrays."""
         return self.a(a, axes[0]).dequantized(), self.b(b, axes[1]).dequantized()
 
-    def _convert(self, which: int, x: Array, axis: int) -> Converted:
+    def _convert(self, which: int, x: Array, axis: int, first: int = 0) -> Converted:
         operand = (self.product.a, self.product.b)[which]
-        draws, made = self._draws(operand, which), True
+        draws, made = replace(self._draws(operand, which), first=first), True
         if self._reuse is None:
             converted = self._backend.convert(x, axis, operand, draws)
         else:

@@ -174,6 +174,27 @@ def test_draws_are_the_words_of_the_slots():
         assert np.array_equal(made, given)
     first = f"{words.ravel()[0]:08X}"
     assert first == "36028BAF"  # the specification's
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_draws_of_a_part(compiled):
+    """A tensor converted part by part takes the words that it takes as a whole, ragged rows and all axes included."""
+    x = np.random.default_rng(6).standard_normal((6, 7, 5)).astype(np.float32)
+    options = {"fmt": "bfp4x4", "rounding": "sr", "compiled": compiled}
+    for axis, slots in ((2, 7 * 8), (1, 5 * 8)):  # of one x[i]
+        whole = fake_quantize(x, axis=axis, random=Draws("a", 3, 1, 20), **options)
+        draws = Draws("a", 3, 1, 20, first=2 * slots)
+        part = fake_quantize(x[2:], axis=axis, random=draws, **options)
+        assert np.array_equal(part, whole[2:])
+        assert not np.array_equal(part, fake_quantize(x[2:], axis=axis, random=Draws("a", 3, 1, 20), **options))
+    far = Draws("a", first=(1 << 32) - 3)  # slots count modulo 2^32
+    assert far.words((8,), "bfp4x4").tolist()[3:] == Draws("a").words((5,), "bfp4x4").tolist()
+    x = x.reshape(-1)[:8]
+    made = fake_quantize(x, random=far, **options)
+    assert np.array_equal(made[4:], fake_quantize(x[4:], random=Draws("a", first=1), **options))
+
+
+def test_bits_of_draws_are_checked():
     with pytest.raises(ValueError, match=r"bits 33: 1\.\.32"):
         Draws("x", bits=33)
 

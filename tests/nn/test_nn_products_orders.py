@@ -114,8 +114,23 @@ def test_unfolding_in_parts_changes_nothing(order, multiply, rounding, monkeypat
     """One image at a time, or as many as end with a tile; words of SR count through all of them."""
     if order == "tile2d" and rounding == "sr":
         rounding = "rtz"  # the reference has no words for tiles
-    monkeypatch.setattr(products_im2col, "_CHUNK", 1)
+    monkeypatch.setattr(products_im2col, "_PART", 1)
     check_conv(order, Precision.named("bfp4x9", rounding=rounding).forward, 0, "gauss", 1, 2, multiply)
+
+
+@pytest.mark.parametrize("order", ["im2col", "tile2d"])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_words_of_parts(order, backend, monkeypatch):
+    """Parts as small as can be draw the words that the whole draws, in all passes and both ways of converting."""
+    x, w, g = tensor((4, 5, 5, 3), 1, "gauss"), tensor((3, 3, 3, 4), 2, "gauss"), tensor((4, 5, 5, 4), 3, "gauss")
+
+    def products(part):
+        monkeypatch.setattr(products_im2col, "_PART", part)
+        p = made(Precision.named("bfp4x4", rounding="sr").forward, order, backend)
+        passes = p.conv_forward(x, w, 1, 1), p.conv_data(g, w, 1, 1, x.shape), p.conv_weight(x, g, 1, 1, w.shape)
+        return [patterns(result) for result in passes]
+
+    assert products(1) == products(1 << 30)
 
 
 @given(pairs(SQUARES).filter(lambda p: "sr" not in (p.a.rounding, p.b.rounding)), st.integers(0, 1 << 30), KINDS)
