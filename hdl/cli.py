@@ -9,7 +9,7 @@ from golden.catalog import BFP_BLOCKS, BFP_EXPONENTS, BFP_MANTISSAS, bfp
 from hdl.config import UnitConfig, flag_of, options
 from hdl.registry import UNITS, make_config
 
-__all__ = ["Parser", "UsageError", "add_unit_options", "read_config"]
+__all__ = ["Parser", "UsageError", "add_unit_options", "read_config", "whole"]
 
 _SHORT = {"mantissa": BFP_MANTISSAS, "block": BFP_BLOCKS, "exponent": BFP_EXPONENTS}
 
@@ -64,21 +64,21 @@ def _add_short(parser: Parser) -> None:
     short = parser.add_argument_group("short for --format bfpMxN[eW]")
     short.add_argument(
         "--mantissa",
-        type=_whole("--mantissa", BFP_MANTISSAS),
+        type=whole("--mantissa", BFP_MANTISSAS),
         metavar="M",
         action=_Given,
         help="mantissa bits, sign included, 2..16 (default 4)",
     )
     short.add_argument(
         "--block",
-        type=_whole("--block", BFP_BLOCKS),
+        type=whole("--block", BFP_BLOCKS),
         metavar="N",
         action=_Given,
         help="elements per block, 1..1024 (default 64)",
     )
     short.add_argument(
         "--exponent",
-        type=_whole("--exponent", BFP_EXPONENTS),
+        type=whole("--exponent", BFP_EXPONENTS),
         metavar="W",
         action=_Given,
         help="shared exponent bits, 5..10 (default 10)",
@@ -110,11 +110,13 @@ def _add(group: Any, item: Field) -> None:
         metavar="N" if legal else "NAME",
         action=_Given,
         help=text,
-        type=_whole(flag_of(item.name), legal) if legal else str,
+        type=whole(flag_of(item.name), legal) if legal else str,
     )
 
 
-def _whole(flag: str, legal: range) -> Callable[[str], int]:
+def whole(flag: str, legal: range) -> Callable[[str], int]:
+    """Reader of a flag's whole number; UsageError with the legal range for anything else."""
+
     def parse(word: str) -> int:
         try:
             value = int(word, 0)

@@ -8,16 +8,17 @@ units (`tb.digits`). With --manifest and --verilog one file is checked instead, 
 import json
 import sys
 import time
-from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator, Sequence
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 
+from hdl.cli import Parser
 from hdl.config import UnitConfig
 from hdl.registry import UNITS
 from tb import report
-from tb.command import run_command
+from tb.command import add_number, add_record, command_parser, run_command, speaker, spelt
 from tb.configurations import SETS, configurations, find, shape
 from tb.digits import FORMATS, describe, digits_outcome
 from tb.manifest import ManifestError
@@ -25,15 +26,20 @@ from tb.regression import INITIAL_SEEDS, Outcome, Settings, run_configuration, r
 
 __all__ = ["main"]
 
-_MAX_SEED = 2**31 - 1
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; exit 0 if all passed, 1 if not, 2 for a usage error, 3 for a missing or failing tool."""
+    return run_command(_command, arguments)
+
+
+def _command(words: list[str]) -> int:
     parser = _parser()
-    words = list(sys.argv[1:] if arguments is None else arguments)
     options = parser.parse_args(words)
-    _check(parser, options)
+    if options.verilog and not options.manifest:
+        parser.error("--verilog needs --manifest, which says what the Verilog should do")
+    for path in (options.manifest, options.verilog):
+        if path and not path.is_file():
+            parser.error(f"{path}: no such file")
     settings = Settings(
         seed=options.seed,
         initial_seeds=(options.initial_seed,) if options.initial_seed else INITIAL_SEEDS,
@@ -46,18 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.list:
         _print_list(chosen)
         return 0
-
-    def body() -> int:
-        if options.manifest:
-            return _run(options, settings, words, 1, iter([_file(options, settings)]), ())
-        real = FORMATS if chosen == list(configurations()) else ()
-        return _run(options, settings, words, len(chosen), _all(chosen, settings, options.jobs), real)
-
-    return run_command(body, options.verbose)
+    if options.manifest:
+        return _run(options, settings, words, 1, iter([_file(options, settings)]), ())
+    real = FORMATS if chosen == list(configurations()) else ()
+    return _run(options, settings, words, len(chosen), _all(chosen, settings, options.jobs), real)
 
 
-def _parser() -> ArgumentParser:
-    parser = ArgumentParser(prog="python -m tb", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
+def _parser() -> Parser:
+    parser = command_parser("tb", __doc__)
     parser.add_argument("--list", action="store_true", help="list the configurations and stop")
     parser.add_argument("--set", choices=list(SETS), default="foundation", help="which list (default foundation)")
     parser.add_argument("--unit", choices=list(UNITS), help="only configurations of this unit")
@@ -66,34 +68,14 @@ def _parser() -> ArgumentParser:
     parser.add_argument("--only", metavar="NAME", help="only the configuration of this name, of either list")
     parser.add_argument("--manifest", type=Path, metavar="M.json", help="check one unit by its manifest instead")
     parser.add_argument("--verilog", type=Path, metavar="V.v", help="its Verilog (default: M.v beside M.json)")
-    parser.add_argument("--seed", type=int, default=1, metavar="S", help="of all random data (default 1)")
-    parser.add_argument(
-        "--initial-seed", type=int, metavar="K", help="only this seed of power-up values (default 1 2 3)"
-    )
-    parser.add_argument("--vectors", type=int, default=100, metavar="N", help="per idle x stall pattern (default 100)")
+    add_number(parser, "--seed", about="of all random data", default=1, metavar="S")
+    add_number(parser, "--initial-seed", about="only this seed of power-up values (default 1 2 3)", low=1, metavar="K")
+    add_number(parser, "--vectors", about="per idle x stall pattern", default=100, low=1)
     parser.add_argument("--waves", type=Path, metavar="DIR", help="write a VCD of each simulation there")
     parser.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write a JSON record")
-    parser.add_argument("-j", "--jobs", type=int, default=1, metavar="J", help="configurations at a time (default 1)")
-    parser.add_argument("-q", "--quiet", action="store_true", help="no progress, only failures")
-    parser.add_argument("-v", "--verbose", action="store_true", help="a traceback with errors of the bench itself")
+    add_number(parser, "-j", "--jobs", about="configurations at a time", default=1, low=1, metavar="J")
+    add_record(parser)
     return parser
-
-
-def _check(parser: ArgumentParser, options: Namespace) -> None:
-    for flag, value, low in (
-        ("--seed", options.seed, 0),
-        ("--initial-seed", options.initial_seed, 1),
-        ("--vectors", options.vectors, 1),
-        ("--jobs", options.jobs, 1),
-    ):
-        if value is not None and not low <= value <= _MAX_SEED:
-            parser.error(f"{flag} {value}: {low}..{_MAX_SEED}")
-    if options.verilog and not options.manifest:
-        parser.error("--verilog needs --manifest, which says what the Verilog should do")
-    for path in (options.manifest, options.verilog):
-        if path and not path.is_file():
-            parser.error(f"{path}: no such file")
 
 
 def _chosen(options: Namespace) -> list[UnitConfig]:
@@ -144,7 +126,7 @@ def _run(
     real: Sequence[str],
 ) -> int:
     """Print, write and judge outcomes as they come, then those of the real tensors in the formats `real`."""
-    say: Callable[[str], None] = (lambda _: None) if options.quiet else _to_stderr
+    say = speaker(options.quiet)
     start = time.perf_counter()
     outcomes: list[Outcome] = []
 
@@ -167,16 +149,12 @@ def _run(
     if options.junit:
         report.write_text(options.junit, report.junit(outcomes))
     if options.json:
-        record = {"schema": "narrowgauge-tb-1", **report.provenance(" ".join(["python -m tb", *words]))}
+        record = {"schema": "narrowgauge-tb-1", **report.provenance(spelt("tb", words))}
         record |= {"seed": settings.seed, "initial_seeds": list(settings.initial_seeds)}
         record |= {"configurations": [outcome.record() for outcome in outcomes]}
         report.write_json(options.json, record | ({"digits": digits} if digits else {}))
     print(report.summary(outcomes, time.perf_counter() - start, settings.seed))
     return 0 if all(outcome.passed for outcome in outcomes) else 1
-
-
-def _to_stderr(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -7,26 +7,23 @@ under all of them.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import importlib.metadata
-import json
-import sys
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tb.build import build_bulk
 from tb.bulk import Bulk, BulkError
-from tb.manifest import Manifest, ManifestError, Stream
+from tb.check_file import check_file
+from tb.manifest import Manifest, Stream
 from tb.models import by_stream, completing, expected, length, rows
 from tb.ports import Batch
 from tb.stimulus import corner_batch, random_batch
-from tb.toolchain import ToolError, find_verilator
+from tb.toolchain import find_verilator
 
 __all__ = ["REGIMES", "CheckRecord", "check", "first_mismatch", "main", "stalls"]
 
@@ -56,7 +53,7 @@ class CheckRecord:
     build_seconds: float = 0.0
     run_seconds: float = 0.0  # in the simulator and packing; stimulus and golden model not counted
     failure: str = ""
-    passed: bool = field(default=False)
+    passed: bool = False
 
 
 def stalls(manifest: Manifest, number: int) -> dict[str, float]:
@@ -187,48 +184,12 @@ def _versions() -> dict[str, str]:
     return {"verilator": find_verilator().version, "numpy": importlib.metadata.version("numpy")}
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; exit 0 if every bit agrees, 1 if not, 2 for a usage error, 3 for a missing or failing tool."""
-    parser = argparse.ArgumentParser(prog="python -m tb.bulk", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("manifest", type=Path, metavar="MANIFEST.json", help="manifest of the unit")
-    parser.add_argument("verilog", type=Path, metavar="VERILOG.v", help="the unit, or a netlist with its ports")
-    parser.add_argument("--vectors", type=int, default=100_000, metavar="N", help="input transfers (default 100000)")
-    parser.add_argument("--seed", type=int, default=1, metavar="S", help="of stimulus and stalls (default 1)")
-    parser.add_argument("--top", metavar="NAME", help="top module, if not the manifest's")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the record here")
-    parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
-    options = parser.parse_args(arguments)
-    if options.vectors < 1:
-        parser.error(f"--vectors {options.vectors}: at least 1")
-    if options.seed < 0:
-        parser.error(f"--seed {options.seed}: at least 0")
-    command = f"python -m tb.bulk {options.manifest.name} {options.verilog.name}"
-    command += f" --vectors {options.vectors} --seed {options.seed}" + (f" --top {options.top}" if options.top else "")
+    return check_file("tb.bulk", __doc__, check, arguments, counted="vectors", vectors=100_000, refuse=_without_streams)
 
-    def progress(text: str) -> None:
-        if not options.quiet:
-            print(text, file=sys.stderr)
 
-    try:
-        manifest = Manifest.load(options.manifest)
-        verilog = options.verilog.read_text(encoding="utf-8")
-    except (ManifestError, OSError) as error:
-        parser.error(str(error))
-    try:
-        record = check(
-            manifest,
-            verilog,
-            vectors=options.vectors,
-            seed=options.seed,
-            top=options.top,
-            command=command,
-            progress=progress,
-        )
-    except ToolError as error:
-        print(error, file=sys.stderr)
-        return 3
-    if options.json:
-        options.json.write_text(json.dumps(asdict(record), indent=1) + "\n", encoding="utf-8")
-    verdict = f"{record.vectors:,} vectors agree" if record.passed else f"MISMATCH, {record.failure}\nrerun: {command}"
-    print(f"{record.top}: {verdict}")
-    return 0 if record.passed else 1
+def _without_streams(manifest: Manifest) -> str:
+    if manifest.inputs and manifest.outputs:
+        return ""
+    return f"{manifest.top} has no streams; its bench is python -m tb.floats for float units, else tb.core"

@@ -8,14 +8,8 @@ operands.
 
 from __future__ import annotations
 
-import argparse
-import hashlib
-import json
 import sys
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,34 +19,16 @@ from golden.block_array import BlockArray
 from golden.formats import BlockFormat, ElementEncoding, Specials
 from golden.products import block_sums
 from hdl.registry import make_config
-from tb.build import build_bulk
-from tb.bulk import Bulk
+from tb.batches import length, stitch
+from tb.check_file import check_file
 from tb.lanes import code_dtype
-from tb.manifest import Manifest, ManifestError
+from tb.manifest import Manifest
 from tb.ports import Batch
-from tb.toolchain import ToolError, find_verilator
+from tb.rows import RowsRecord, check_rows
 
-__all__ = ["CoreRecord", "check_core", "core_corners", "core_rows", "core_sums", "main"]
+__all__ = ["check_core", "core_corners", "core_rows", "core_sums", "main"]
 
 _CHUNK = 1 << 22  # elements of one operand at once
-
-
-@dataclass
-class CoreRecord:
-    """What was run and whether every bit agreed; `failure` is empty if passed."""
-
-    schema: str
-    command: str
-    top: str
-    config: dict[str, Any]
-    verilog_sha256: str
-    seed: int
-    versions: dict[str, str]
-    vectors: int = 0
-    build_seconds: float = 0.0
-    run_seconds: float = 0.0
-    failure: str = ""
-    passed: bool = False
 
 
 def check_core(
@@ -64,29 +40,38 @@ def check_core(
     top: str | None = None,
     command: str = "",
     progress: Callable[[str], None] = lambda _: None,
-) -> CoreRecord:
-    """At least `vectors` rows through `verilog`, corners first; stops at the first wrong sum."""
+) -> RowsRecord:
+    """At least `vectors` rows through `verilog`; stops at the first wrong sum."""
     formats = make_config(**manifest.config).operands  # type: ignore[attr-defined]
-    model = build_bulk(verilog, manifest, top=top, optimize=vectors > 200_000)
-    digest = hashlib.sha256(verilog.encode()).hexdigest()
-    versions = {"verilator": find_verilator().version, "numpy": np.__version__}
-    record = CoreRecord("narrowgauge-core-1", command, model.top, manifest.config, digest, seed, versions)
-    record.build_seconds = round(model.seconds, 3)
-    chunk = max(1024, min(100_000, _CHUNK // formats[0].block))
-    with Bulk(model) as unit:
-        while record.vectors < vectors and not record.failure:
-            rng = np.random.default_rng([seed, record.vectors])
-            random = core_rows(formats, min(chunk, vectors - record.vectors), rng)
-            corners = core_corners(formats)
-            batch = {name: np.concatenate([corners[name], codes]) for name, codes in random.items()}
-            start = time.perf_counter()
-            got = unit.evaluate(batch)["sum"]
-            record.run_seconds = round(record.run_seconds + time.perf_counter() - start, 3)
-            record.failure = _first_difference(manifest, batch, core_sums(formats, batch), got, record.vectors)
-            record.vectors += len(got)
-            progress(f"{model.top}: {record.vectors:,} of {vectors:,} sums agree")
-    record.passed = not record.failure
-    return record
+    sums = manifest.port("sum")
+
+    def golden(batch: Batch) -> NDArray[Any]:
+        """The sums as they are stored: two's complement of the port's width."""
+        stored = [int(total) & ((1 << sums.width) - 1) for total in core_sums(formats, batch)]
+        return np.array(stored, code_dtype(sums.width))
+
+    return check_rows(
+        "narrowgauge-core-1",
+        manifest,
+        verilog,
+        _batches(formats, vectors, seed),
+        golden,
+        vectors=vectors,
+        seed=seed,
+        top=top,
+        command=command,
+        progress=progress,
+    )
+
+
+def _batches(formats: tuple[BlockFormat, BlockFormat], vectors: int, seed: int) -> Iterator[Batch]:
+    """The corners with as many random rows as stay small, until there are `vectors` rows."""
+    most, made = max(1024, min(100_000, _CHUNK // formats[0].block)), 0
+    while made < vectors:
+        random = core_rows(formats, min(most, vectors - made), np.random.default_rng([seed, made]))
+        batch = stitch([core_corners(formats), random])
+        yield batch
+        made += length(batch)
 
 
 def core_sums(formats: tuple[BlockFormat, BlockFormat], batch: Batch) -> NDArray[Any]:
@@ -165,59 +150,14 @@ def _dtype(fmt: BlockFormat) -> np.dtype:
     return code_dtype(fmt.element.bits)
 
 
-def _first_difference(manifest: Manifest, batch: Batch, golden: NDArray[Any], got: NDArray[Any], number: int) -> str:
-    width = manifest.port("sum").width
-    wrong = np.array([int(x) & ((1 << width) - 1) for x in golden], got.dtype) != got
-    if not wrong.any():
-        return ""
-    at = int(np.argmax(wrong))
-    row = ", ".join(f"{name} {codes[at].tolist()}" for name, codes in batch.items())
-    code = int(got[at])
-    return (
-        f"{int(wrong.sum())} of {len(wrong)} sums differ, first row {number + at}\n  {row}\n"
-        f"  expected {int(golden[at])}\n  got      {code - (code >> width - 1 << width)}"
-    )
+def _not_a_core(manifest: Manifest) -> str:
+    unit = manifest.config.get("unit")
+    return "" if unit == "dot_core" else f"unit {unit}; this bench is for dot_core"
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; exit 0 if every bit agrees, 1 if not, 2 for a usage error, 3 for a missing or failing tool."""
-    parser = argparse.ArgumentParser(prog="python -m tb.core", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("manifest", type=Path, metavar="MANIFEST.json", help="manifest of the core")
-    parser.add_argument("verilog", type=Path, metavar="VERILOG.v", help="Verilog with its ports")
-    parser.add_argument("--vectors", type=int, default=100_000, metavar="N", help="rows of operands (default 100000)")
-    parser.add_argument("--seed", type=int, default=1, metavar="S", help="of the random rows (default 1)")
-    parser.add_argument("--top", metavar="NAME", help="top module, if not the manifest's")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the record here")
-    parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
-    options = parser.parse_args(arguments)
-    for flag, value, least in (("--vectors", options.vectors, 1), ("--seed", options.seed, 0)):
-        if value < least:
-            parser.error(f"{flag} {value}: at least {least}")
-    command = f"python -m tb.core {options.manifest.name} {options.verilog.name}"
-    command += f" --vectors {options.vectors} --seed {options.seed}" + (f" --top {options.top}" if options.top else "")
-    try:
-        manifest = Manifest.load(options.manifest)
-        verilog = options.verilog.read_text(encoding="utf-8")
-    except (ManifestError, OSError) as error:
-        parser.error(str(error))
-    if manifest.config.get("unit") != "dot_core":
-        parser.error(f"{options.manifest}: unit {manifest.config.get('unit')}; this bench is for dot_core")
-
-    def progress(text: str) -> None:
-        if not options.quiet:
-            print(text, file=sys.stderr)
-
-    facts = {"vectors": options.vectors, "seed": options.seed, "top": options.top}
-    try:
-        record = check_core(manifest, verilog, **facts, command=command, progress=progress)
-    except ToolError as error:
-        print(error, file=sys.stderr)
-        return 3
-    if options.json:
-        options.json.write_text(json.dumps(asdict(record), indent=1) + "\n", encoding="utf-8")
-    verdict = f"{record.vectors:,} sums agree" if record.passed else f"MISMATCH, {record.failure}\nrerun: {command}"
-    print(f"{record.top}: {verdict}")
-    return 0 if record.passed else 1
+    return check_file("tb.core", __doc__, check_core, arguments, counted="sums", vectors=100_000, refuse=_not_a_core)
 
 
 if __name__ == "__main__":

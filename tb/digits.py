@@ -7,7 +7,6 @@ digits. Bias and ReLU stay in FP32, the same NumPy for both.
 
 import sys
 import time
-from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hdl.config import ConfigError
 from hdl.registry import make_config
 from tb.chain import Arithmetic, Chain, Compared, Difference, Golden
-from tb.command import run_command
+from tb.command import add_record, command_parser, run_command, speaker, spelt
 from tb.regression import Outcome
 from tb.report import provenance, write_json
 
@@ -115,49 +113,36 @@ def _product(arithmetic: Arithmetic) -> Callable[[Floats, Floats], Floats]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; exit 0 if every bit agrees, 1 if not, 2 for a usage error, 3 for a missing or failing tool."""
-    parser = ArgumentParser(
-        prog="python -m tb.digits", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False
-    )
+    return run_command(_run, arguments)
+
+
+def _run(words: list[str]) -> int:
+    parser = command_parser("tb.digits", __doc__)
     parser.add_argument("--format", action="append", metavar="F", help=f"format (default {' and '.join(FORMATS)})")
     parser.add_argument(
         "--data", type=Path, default=DATA, metavar="NPZ", help="tensors (default tests/data/digits.npz)"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write a JSON record")
-    parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
-    parser.add_argument("-v", "--verbose", action="store_true", help="a traceback with errors of the bench itself")
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    add_record(parser)
     options = parser.parse_args(words)
     if not options.data.is_file():
         parser.error(f"--data {options.data}: no such file")
     with np.load(options.data) as file:
         tensors = dict(file)
-
-    def say(text: str) -> None:
-        if not options.quiet:
-            print(text, file=sys.stderr, flush=True)
-
     formats = options.format or FORMATS
+    for name in formats:
+        make_config(unit="dot", format=name)  # a wrong name costs no minutes
+    results = []
     try:
         for name in formats:
-            make_config(unit="dot", format=name)
-    except ConfigError as error:
-        parser.error(str(error))
-
-    def body() -> int:
-        results = []
-        try:
-            for name in formats:
-                results.append(run_format(name, tensors, say))
-                print(describe(results[-1]))
-        except Difference as error:
-            print(f"MISMATCH: {error}", file=sys.stderr)
-            return 1
-        if options.json:
-            head = {"schema": "narrowgauge-digits-1", **provenance(" ".join(["python -m tb.digits", *words]))}
-            write_json(options.json, head | {"formats": results})
-        return 0
-
-    return run_command(body, options.verbose)
+            results.append(run_format(name, tensors, speaker(options.quiet)))
+            print(describe(results[-1]))
+    except Difference as error:
+        print(f"MISMATCH: {error}", file=sys.stderr)
+        return 1
+    if options.json:
+        head = {"schema": "narrowgauge-digits-1", **provenance(spelt("tb.digits", words))}
+        write_json(options.json, head | {"formats": results})
+    return 0
 
 
 def describe(result: dict[str, Any]) -> str:

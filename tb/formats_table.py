@@ -7,7 +7,6 @@ number of files, in any order. Figures meet only if they are of the same Verilog
 import json
 import re
 import sys
-from argparse import ArgumentParser
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -16,7 +15,7 @@ from typing import Any
 
 from hdl.config import UnitConfig
 from hdl.registry import UNITS, make_config, make_unit
-from tb.command import run_command
+from tb.command import add_record, command_parser, run_command, speaker
 from tb.configurations import configurations
 from tb.manifest import ManifestError
 from tb.regression import emitted
@@ -163,39 +162,36 @@ def document(rows: Sequence[Row], records: Sequence[Record]) -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; exit 0, 1 if a record tells of a failure, 2 for files that are no records."""
-    parser = ArgumentParser(
-        prog="python -m tb.formats_table", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False
-    )
+    return run_command(_run, arguments)
+
+
+def _run(words: list[str]) -> int:
+    parser = command_parser("tb.formats_table", __doc__)
     parser.add_argument("records", nargs="+", type=Path, metavar="RECORD.json", help="of tb, pairwise, volume, synth")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="the page (default: stdout)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="the rows, with versions and hashes of the runs")
     parser.add_argument("--check", action="store_true", help="emit every unit: records of other Verilog do not count")
-    parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
-    parser.add_argument("-v", "--verbose", action="store_true", help="a traceback with errors of the bench itself")
-    options = parser.parse_args(arguments)
-
-    def body() -> int:
-        records = [_load(path) for path in options.records]
-        digests = None
-        if options.check:
-            digests = {}
-            for config in dict.fromkeys([*configurations("formats"), *_configs(records)]):
-                digests[config] = emitted(config)[1]["sha256"]
-                if not options.quiet and len(digests) % 10 == 0:
-                    print(f"{len(digests)} units emitted", file=sys.stderr, flush=True)
-        rows = join(records, digests)
-        if options.json:
-            write_json(options.json, document(rows, records))
-        if options.output:
-            write_text(options.output, markdown(rows))
-        else:
-            print(markdown(rows), end="")
-        failed = [row.name for row in rows if row.failed]
-        for name in failed:
-            print(f"failed: {name}", file=sys.stderr)
-        return 1 if failed else 0
-
-    return run_command(body, options.verbose)
+    add_record(parser)
+    options = parser.parse_args(words)
+    say = speaker(options.quiet)
+    records = [_load(path) for path in options.records]
+    digests = None
+    if options.check:
+        digests = {}
+        for config in dict.fromkeys([*configurations("formats"), *_configs(records)]):
+            digests[config] = emitted(config)[1]["sha256"]
+            if len(digests) % 10 == 0:
+                say(f"{len(digests)} units emitted")
+    rows = join(records, digests)
+    if options.json:
+        write_json(options.json, document(rows, records))
+    if options.output:
+        write_text(options.output, markdown(rows))
+    else:
+        print(markdown(rows), end="")
+    failed = [row.name for row in rows if row.failed]
+    for name in failed:
+        print(f"failed: {name}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def _configs(records: Sequence[Record]) -> list[UnitConfig]:

@@ -29,8 +29,8 @@ from tb.batches import (
 )
 from tb.convert import convert_model
 from tb.dropback import dropback_model
-from tb.floats import FLOAT_MODELS
 from tb.models_dot import accumulated, dot_model
+from tb.models_floats import FLOAT_MODELS
 from tb.models_gecko import GECKO_MODELS
 from tb.shifter import shifter_model
 from tb.sliced import sliced_model

@@ -8,12 +8,10 @@ three regimes of stalls (`tb.bulk_check`).
 
 import json
 import sys
-from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
 from golden.catalog import get_format
@@ -22,7 +20,7 @@ from hdl.config import UnitConfig
 from hdl.layouts import FLOATS
 from hdl.registry import make_config
 from tb.bulk_check import CheckRecord, check
-from tb.command import run_command
+from tb.command import add_number, add_record, command_parser, run_command, speaker, spelt
 from tb.configurations import FORMATS
 from tb.covering import Row, covering_array
 from tb.manifest import Manifest
@@ -114,26 +112,23 @@ def _results(chosen: Sequence[UnitConfig], vectors: int, seed: int, jobs: int) -
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; exit 0 if every bit agrees, 1 if not, 2 for a usage error, 3 for a missing or failing tool."""
-    parser = ArgumentParser(
-        prog="python -m tb.pairwise", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False
-    )
+    return run_command(_run, arguments)
+
+
+def _run(words: list[str]) -> int:
+    parser = command_parser("tb.pairwise", __doc__)
     parser.add_argument("--list", action="store_true", help="list the units and stop")
     parser.add_argument("--unit", choices=list(ARRAYS), help="only this direction")
     named = dict.fromkeys(config.to_dict()["format"] for config in units())
     parser.add_argument("--format", choices=named, metavar="NAME", help="only this format (of what comes in)")
-    parser.add_argument("--vectors", type=int, default=8000, metavar="N", help="transfers into a unit (default 8000)")
-    parser.add_argument("--seed", type=int, default=1, metavar="S", help="of all random data (default 1)")
-    parser.add_argument("-j", "--jobs", type=int, default=1, metavar="J", help="units at a time (default 1)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write a JSON record")
+    add_number(parser, "--vectors", about="transfers into a unit", default=8000, low=1)
+    add_number(parser, "--seed", about="of all random data", default=1, metavar="S")
+    add_number(parser, "-j", "--jobs", about="units at a time", default=1, low=1, metavar="J")
     parser.add_argument(
         "--write", action="store_true", help="write the documentation and the generator's list, and stop"
     )
-    parser.add_argument("-q", "--quiet", action="store_true", help="no progress, only failures")
-    parser.add_argument("-v", "--verbose", action="store_true", help="a traceback with errors of the bench itself")
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    add_record(parser)
     options = parser.parse_args(words)
-    if options.vectors < 1 or options.seed < 0 or options.jobs < 1:
-        parser.error("--vectors and --jobs: at least 1; --seed: at least 0")
     chosen = [
         config
         for config in units()
@@ -144,31 +139,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(config.command().removeprefix("python -m hdl.generate "))
         print(f"{len(chosen)} units", file=sys.stderr)
         return 0
+    if options.write:
+        from tb.verified import write_all
 
-    def body() -> int:
-        if options.write:
-            from tb.verified import write_all
-
-            write_all()
-            return 0
-        records = []
-        for record in _results(chosen, options.vectors, options.seed, options.jobs):
-            records.append(record)
-            if record.failure:
-                print(f"{record.top}: {record.failure}\nto repeat it: {record.command}", file=sys.stderr)
-            elif not options.quiet:
-                state = f"[{len(records)}/{len(chosen)}] pass  {record.top}: {record.vectors:,} vectors"
-                print(state, file=sys.stderr, flush=True)
-        failed = sum(not record.passed for record in records)
-        if options.json:
-            head = {"schema": "narrowgauge-pairwise-1", **provenance(" ".join(["python -m tb.pairwise", *words]))}
-            entries = sorted((json.loads(json.dumps(asdict(r))) for r in records), key=lambda entry: entry["top"])
-            write_json(options.json, head | {"seed": options.seed, "units": entries})
-        total = sum(record.vectors for record in records)
-        print(f"{len(records) - failed} passed, {failed} failed; {total:,} vectors")
-        return 1 if failed else 0
-
-    return run_command(body, options.verbose)
+        write_all()
+        return 0
+    say = speaker(options.quiet)
+    records = []
+    for record in _results(chosen, options.vectors, options.seed, options.jobs):
+        records.append(record)
+        if record.failure:
+            print(f"{record.top}: {record.failure}\nto repeat it: {record.command}", file=sys.stderr)
+        else:
+            say(f"[{len(records)}/{len(chosen)}] pass  {record.top}: {record.vectors:,} vectors")
+    failed = sum(not record.passed for record in records)
+    if options.json:
+        head = {"schema": "narrowgauge-pairwise-1", **provenance(spelt("tb.pairwise", words))}
+        entries = sorted((json.loads(json.dumps(asdict(r))) for r in records), key=lambda entry: entry["top"])
+        write_json(options.json, head | {"seed": options.seed, "units": entries})
+    total = sum(record.vectors for record in records)
+    print(f"{len(records) - failed} passed, {failed} failed; {total:,} vectors")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

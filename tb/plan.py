@@ -15,13 +15,14 @@ from golden.units import relu
 from tb.batches import Batch, Config, tensor_scales
 from tb.convert import CONVERT_POINTS, ConvertView
 from tb.dropback import DROPBACK_POINTS, DropbackView
-from tb.floats import FLOAT_MODELS, FLOAT_UNIT_POINTS, FloatView
 from tb.gecko_facts import GeckoView
 from tb.models import random_words
 from tb.models_dot import accumulated
+from tb.models_floats import FLOAT_MODELS
 from tb.models_gecko import GECKO_MODELS
 from tb.points_dequantize import DEQUANTIZE_POINTS, DequantizeView
 from tb.points_dot import ACCUMULATE_POINTS, BLOCK_POINTS, FLOAT_POINTS
+from tb.points_floats import FLOAT_UNIT_POINTS, FloatView
 from tb.points_formats import DOT_FORMAT_POINTS, F25_POINTS
 from tb.points_gecko import gecko_points
 from tb.points_quantize import QUANTIZE_POINTS, STOCHASTIC_POINTS

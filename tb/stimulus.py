@@ -26,8 +26,8 @@ from tb.batches import (
 from tb.convert import convert_batch, convert_corners
 from tb.directed import all_codes, all_values, grouped
 from tb.dropback import dropback_batch, dropback_corners
-from tb.floats import FLOAT_MODELS, float_batch, float_corners
 from tb.models import expected, transfers
+from tb.models_floats import FLOAT_MODELS
 from tb.models_gecko import GECKO_MODELS
 from tb.operands import (
     EXPONENTS,
@@ -43,6 +43,7 @@ from tb.plan import hit_masks
 from tb.scenarios import scenario_batch
 from tb.shifter import shifter_batch, shifter_corners
 from tb.sliced import sliced_batch, sliced_corners
+from tb.stimulus_floats import float_batch, float_corners
 from tb.stimulus_gecko import gecko_batch, gecko_corners
 from tb.tensor_scales import corner_scales, random_scales
 

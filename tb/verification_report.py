@@ -6,11 +6,11 @@ given leaves its section with the command that makes it.
 
 import json
 import sys
-from argparse import ArgumentParser
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tb.command import command_parser, run_command
 from tb.report import write_text
 
 __all__ = ["main", "markdown"]
@@ -197,15 +197,16 @@ def markdown(records: Mapping[str, Record]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; exit 0, or 2 for a record that is none."""
-    parser = ArgumentParser(
-        prog="python -m tb.verification_report",
-        description=(__doc__ or "").partition("\n")[0],
-        allow_abbrev=False,
-    )
+    return run_command(_run, arguments)
+
+
+def _run(words: list[str]) -> int:
+    parser = command_parser("tb.verification_report", __doc__)
     for name, (_, _, command) in _RECORDS.items():
         parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"JSON record of {command}")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="the page (default: stdout)")
-    options = parser.parse_args(arguments)
+    parser.add_argument("-v", "--verbose", action="store_true", help="a traceback with errors of the program itself")
+    options = parser.parse_args(words)
     records = {}
     for name, (schema, key, command) in _RECORDS.items():
         path: Path | None = getattr(options, name)

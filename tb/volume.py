@@ -7,17 +7,15 @@ the emitted Verilog and is compared, bit by bit, with the golden model. Odd chun
 import sys
 import threading
 import time
-from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from tb.build import build_bulk
 from tb.bulk import Bulk, BulkError
 from tb.bulk_check import first_mismatch
-from tb.command import run_command
+from tb.command import add_number, add_record, command_parser, run_command, speaker, spelt
 from tb.manifest import Manifest
 from tb.models import by_stream, expected, length
 from tb.regression import emitted
@@ -117,52 +115,42 @@ def _run_chunk(unit: Bulk, job: Job, number: int, record: JobRecord) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; exit 0 if every bit agrees, 1 if not, 2 for a usage error, 3 for a missing or failing tool."""
+    return run_command(_run, arguments)
+
+
+def _run(words: list[str]) -> int:
     every = [job for listed in SETS.values() for job in listed]
     names = [job.name for job in every]
-    parser = ArgumentParser(
-        prog="python -m tb.volume", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False
-    )
+    parser = command_parser("tb.volume", __doc__)
     parser.add_argument("--list", action="store_true", help="list the jobs and stop")
     parser.add_argument("--set", choices=list(SETS), default="foundation", help="which jobs (default foundation)")
     parser.add_argument(
         "--only", action="append", choices=names, metavar="JOB", help="only this job, of either set; may be repeated"
     )
-    parser.add_argument("--seed", type=int, default=1, metavar="S", help="of random data and stalls (default 1)")
-    parser.add_argument("-j", "--jobs", type=int, default=1, metavar="J", help="threads, each with a model (default 1)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write a JSON record")
-    parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
-    parser.add_argument("-v", "--verbose", action="store_true", help="a traceback with errors of the bench itself")
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    add_number(parser, "--seed", about="of random data and stalls", default=1, metavar="S")
+    add_number(parser, "-j", "--jobs", about="threads, each with a model", default=1, low=1, metavar="J")
+    add_record(parser)
     options = parser.parse_args(words)
-    if options.seed < 0 or options.jobs < 1:
-        parser.error(f"--seed {options.seed}: at least 0; --jobs {options.jobs}: at least 1")
     chosen = [job for job in every if job.name in options.only] if options.only else list(SETS[options.set])
     if options.list:
         for job in chosen:
             print(f"{job.name:{max(map(len, names))}}  {job.vectors:>12,}  {job.text}")
         return 0
-
-    def say(text: str) -> None:
-        if not options.quiet:
-            print(text, file=sys.stderr, flush=True)
-
-    def body() -> int:
-        records = []
-        for job in chosen:
-            records.append(run_job(job, options.seed, options.jobs, say))
-            entry = records[-1].record()
-            rates = f"{entry['simulated_per_second']:,} a second simulated, {entry['checked_per_second']:,} checked"
-            say(f"{job.name}: {'FAIL' if records[-1].failure else 'pass'}, {records[-1].vectors:,} vectors, {rates}")
-            if records[-1].failure:
-                print(records[-1].failure, file=sys.stderr)
-        if options.json:
-            head = {"schema": "narrowgauge-volume-1", **provenance(" ".join(["python -m tb.volume", *words]))}
-            write_json(options.json, head | {"seed": options.seed, "jobs": [r.record() for r in records]})
-        failed = sum(bool(r.failure) for r in records)
-        print(f"{len(records) - failed} passed, {failed} failed; {sum(r.vectors for r in records):,} vectors")
-        return 1 if failed else 0
-
-    return run_command(body, options.verbose)
+    say = speaker(options.quiet)
+    records = []
+    for job in chosen:
+        records.append(run_job(job, options.seed, options.jobs, say))
+        entry = records[-1].record()
+        rates = f"{entry['simulated_per_second']:,} a second simulated, {entry['checked_per_second']:,} checked"
+        say(f"{job.name}: {'FAIL' if records[-1].failure else 'pass'}, {records[-1].vectors:,} vectors, {rates}")
+        if records[-1].failure:
+            print(records[-1].failure, file=sys.stderr)
+    if options.json:
+        head = {"schema": "narrowgauge-volume-1", **provenance(spelt("tb.volume", words))}
+        write_json(options.json, head | {"seed": options.seed, "jobs": [r.record() for r in records]})
+    failed = sum(bool(r.failure) for r in records)
+    print(f"{len(records) - failed} passed, {failed} failed; {sum(r.vectors for r in records):,} vectors")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -5,12 +5,13 @@ did not, or anything unexpected; 2 a wrong option; 3 Yosys is missing or failed.
 """
 
 import sys
-import traceback
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
-from hdl.cli import Parser, UsageError
-from hdl.yosys import Engine, ToolMissing, YosysError, find_engine
+from hdl.cli import UsageError
+from hdl.yosys import Engine, find_engine
+from tb.command import command_parser, run_command, spelt
 from tb.formal.proof import Outcome, Proof, run_proof
 from tb.formal.registry import select
 from tb.formal.report import markdown, table, to_json
@@ -21,26 +22,13 @@ __all__ = ["main"]
 _BEGIN, _END = "<!-- table: python -m tb.formal --docs docs/formal.md -->\n", "<!-- end of table -->\n"
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
-    words = sys.argv[1:] if argv is None else argv
-    verbose = "-v" in words or "--verbose" in words
-    try:
-        return _run(_parse(words), words)
-    except UsageError as error:
-        return _fail(2, f"{error}", verbose)
-    except (ToolMissing, YosysError) as error:
-        return _fail(3, f"{error}", verbose)
-    except BrokenPipeError:
-        return 0  # whoever read the list has seen enough
-    except OSError as error:
-        return _fail(2, f"{error.filename}: {error.strerror}", verbose)
-    except Exception as error:
-        return _fail(1, f"unexpected {type(error).__name__}: {error} (-v shows where)", verbose)
+    return run_command(lambda words: _run(_parse(words), words), arguments)
 
 
 def _parse(words: list[str]) -> Namespace:
-    parser = Parser(prog="python -m tb.formal", description="Prove claims about the generated hardware.")
+    parser = command_parser("tb.formal", "Prove claims about the generated hardware.")
     parser.add_argument("--list", action="store_true", help="list proofs with their claims, and stop")
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="these; shell pattern; repeatable")
     parser.add_argument("--timeout", type=float, default=900.0, metavar="S", help="seconds for each run (default 900)")
@@ -72,8 +60,7 @@ def _run(options: Namespace, words: list[str]) -> int:
     if options.json != "-":
         print(table(outcomes))
     if options.json:
-        command = " ".join(["python -m tb.formal", *(Path(word).name for word in words)])
-        _write(options.json, to_json(outcomes, command, engine))
+        _write(options.json, to_json(outcomes, spelt("tb.formal", words), engine))
     if page:
         page.renew(markdown(outcomes))
     return 0 if all(outcome.holds for outcome in outcomes) else 1
@@ -113,13 +100,6 @@ def _write(target: str, text: str) -> None:
         sys.stdout.write(text)
     else:
         Path(target).write_text(text)
-
-
-def _fail(status: int, message: str, verbose: bool) -> int:
-    if verbose:
-        traceback.print_exc()
-    print(f"error: {message}", file=sys.stderr)
-    return status
 
 
 if __name__ == "__main__":

@@ -2,15 +2,15 @@
 
 import shlex
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Callable, Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
+from hdl.cli import Parser, UsageError
 from hdl.registry import make_config
 from tb.build import build_bulk
-from tb.command import run_command
+from tb.command import add_number, add_record, command_parser, run_command, speaker
 from tb.manifest import Manifest
 from tb.mutants.catalogue import MUTANTS
 from tb.mutants.hunt import Catch, bench, hunt, prepare
@@ -57,17 +57,14 @@ def _line(name: str, catch: Catch | None) -> str:
     return f"caught    {name}: {catch.symptom} in {catch.check}{point}, vector {catch.vectors:,}"
 
 
-def _parser() -> ArgumentParser:
-    parser = ArgumentParser(
-        prog="python -m tb.mutants", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False
-    )
+def _parser() -> Parser:
+    parser = command_parser("tb.mutants", __doc__)
     parser.add_argument("--list", action="store_true", help="list the bugs and stop")
     parser.add_argument("--only", action="append", metavar="NAME", help="only this bug; may be repeated")
-    parser.add_argument("--random", type=int, metavar="N", help="N bugs by Yosys in each of some units instead")
-    parser.add_argument("--vectors", type=int, default=20_000, metavar="N", help="input transfers (default 20000)")
-    parser.add_argument("--seed", type=int, default=1, metavar="S", help="of stimulus and random bugs (default 1)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write a JSON record")
-    parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
+    add_number(parser, "--random", about="N bugs by Yosys in each of some units instead", low=1)
+    add_number(parser, "--vectors", about="input transfers", default=20_000, low=1)
+    add_number(parser, "--seed", about="of stimulus and random bugs", default=1, low=1, metavar="S")
+    add_record(parser)
     return parser
 
 
@@ -83,43 +80,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Random bugs that survive are for a person to judge: some change nothing. Those proved to be such are not counted.
     """
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    return run_command(_run, arguments)
+
+
+def _run(words: list[str]) -> int:
+    options = _parser().parse_args(words)
     names = [mutant.name for mutant in MUTANTS]
-    for flag, value in (("--random", options.random), ("--vectors", options.vectors), ("--seed", options.seed)):
-        if value is not None and not 1 <= value <= 2**31 - 1:
-            parser.error(f"{flag} {value}: 1..{2**31 - 1}")
     for name in options.only or []:
         if name not in names:
-            parser.error(f"--only {name!r}: one of {', '.join(names)}")
+            raise UsageError(f"--only {name!r}: one of {', '.join(names)}")
     chosen = [mutant for mutant in MUTANTS if not options.only or mutant.name in options.only]
     if options.list:
         for mutant in chosen:
             print(f"{mutant.name:{max(map(len, names))}}  {_configuration(mutant)}: {mutant.story}")
         return 0
-
-    def say(text: str) -> None:
-        if not options.quiet:
-            print(text, file=sys.stderr, flush=True)
-
+    say = speaker(options.quiet)
     head = {"schema": "narrowgauge-mutants-1", **provenance(_command(options))}
     head |= {"seed": options.seed, "vectors": options.vectors}
-
-    def run() -> int:
-        if options.random:
-            units = [scatter(unit, options.random, options.vectors, options.seed, say) for unit in UNITS]
-            body, total = {"units": units}, sum(unit["mutants"] - unit["unchanged"] for unit in units)
-            survivors = sum(len(unit["survivors"]) for unit in units)
-        else:
-            records = campaign(chosen, options.vectors, options.seed, say)
-            body, total = {"mutants": records}, len(records)
-            survivors = sum(record["caught"] is None for record in records)
-        if options.json:
-            write_json(options.json, head | body)
-        print(f"{total - survivors} of {total} mutants caught")
-        return 1 if survivors and not options.random else 0
-
-    return run_command(run)
+    if options.random:
+        units = [scatter(unit, options.random, options.vectors, options.seed, say) for unit in UNITS]
+        body, total = {"units": units}, sum(unit["mutants"] - unit["unchanged"] for unit in units)
+        survivors = sum(len(unit["survivors"]) for unit in units)
+    else:
+        records = campaign(chosen, options.vectors, options.seed, say)
+        body, total = {"mutants": records}, len(records)
+        survivors = sum(record["caught"] is None for record in records)
+    if options.json:
+        write_json(options.json, head | body)
+    print(f"{total - survivors} of {total} mutants caught")
+    return 1 if survivors and not options.random else 0
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ from hdl.yosys import find_engine
 from tb.build import build_bulk
 from tb.bulk import Bulk
 from tb.bulk_check import check
-from tb.floats import corner_codes, float_batch, float_corners
 from tb.manifest import Manifest
+from tb.stimulus_floats import corner_codes, float_batch, float_corners
 
 _spec = importlib.util.spec_from_file_location("tb_support", Path(__file__).parent.parent / "tb" / "tb_support.py")
 tb_support = sys.modules.setdefault("tb_support", importlib.util.module_from_spec(_spec))
