@@ -17,6 +17,7 @@ pin()  # before NumPy is loaded
 from golden.data import DataError, load  # noqa: E402
 from golden.data.registry import DEFAULT_FOLDER  # noqa: E402
 from golden.gecko.report import write  # noqa: E402
+from golden.kernels import before_compiling  # noqa: E402
 from golden.policies.registry import POLICIES, add_policy_options, policy_names  # noqa: E402
 from golden.training.checkpoint import CheckpointError  # noqa: E402
 from golden.training.compare import compare, comparison_text  # noqa: E402
@@ -129,6 +130,10 @@ def _prepare(args: argparse.Namespace, config: RunConfig) -> tuple[Path, RunConf
     return out, config, args.seeds, args.baseline
 
 
+def _tell_of_compiling() -> None:
+    print("compiling the fast kernels, once: ten to twenty seconds ...", file=sys.stderr, flush=True)
+
+
 def _run(args: argparse.Namespace, config: RunConfig) -> str:
     out, config, seeds, baseline = _prepare(args, config)
     print(f"loading {config.data} ...", file=sys.stderr)
@@ -166,7 +171,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = _parser(policies).parse_args(words)
         config = _config(words, args, policies)
         args.given = any(item.name in vars(args) for item in fields(RunConfig))
-        print(_run(args, config))
+        with before_compiling(_tell_of_compiling):
+            text = _run(args, config)
+        print(text)
     except (ValueError, OSError, Interrupted) as error:
         expected = isinstance(error, (ConfigError, DataError, CheckpointError, Interrupted, OSError))
         if "-v" in words or "--verbose" in words:

@@ -282,3 +282,16 @@ def test_poison_is_the_one_nan():
         made = fake_quantize(np.array([1, special, 2, 3], np.float32), "bfp4x2", compiled=True)
         assert patterns(made)[:2] == [NAN, NAN]
         assert np.isfinite(made[2:]).all()
+
+
+def test_compiling_is_announced_once_and_cached_kernels_are_not():
+    from numba import njit
+
+    twice, told = njit(lambda value: value + value), []
+    with kernels.before_compiling(lambda: told.append(True)):
+        assert (twice(1), twice(1.5)) == (2, 3.0)  # two types: two compilations
+    assert told == [True]
+    with kernels.before_compiling(lambda: told.append(True)):
+        assert (twice(2), twice(2.5)) == (4, 5.0)
+    twice(1j)
+    assert told == [True]
