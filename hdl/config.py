@@ -4,6 +4,7 @@ A configuration says *what* a unit computes (formats, rounding, accumulation) ap
 unit declares a dataclass of `option` fields; flags, help texts, legal ranges and name tokens all come from those.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, ClassVar, Self
 
@@ -85,7 +86,7 @@ def describe_format(fmt: BlockFormat) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnitConfig:
+class UnitConfig(ABC):
     """Base of every unit's configuration. Formats are kept as canonical catalogue names, so that it is plain JSON."""
 
     unit: ClassVar[str]
@@ -115,16 +116,16 @@ class UnitConfig:
         elif "legal" in facts and (type(value) is not int or value not in facts["legal"]):
             raise ConfigError(item.name, value, f"{facts['legal'][0]}..{facts['legal'][-1]}")
 
-    def validate(self) -> None:
+    def validate(self) -> None:  # noqa: B027 (a hook: most units have none)
         """Rules between options; raises ConfigError."""
 
+    @abstractmethod
     def describe(self) -> str:
         """One line for a reader: what the unit computes, with every width spelt out."""
-        raise NotImplementedError
 
     def derived(self, option: str) -> object:
-        """What an option without a default of its own follows from."""
-        raise NotImplementedError
+        """What an option without a default of its own follows from; units that have such an option say it here."""
+        raise NotImplementedError(f"{type(self).__name__}.derived: nothing for {option}, whose default is None")
 
     @property
     def stem(self) -> str:

@@ -1,5 +1,6 @@
 """What the units of scalar floats share: their options, and a core as it is or between streams."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
@@ -71,7 +72,7 @@ class ProductConfig(FloatConfig):
 Config = TypeVar("Config", bound=FloatConfig)
 
 
-class FloatUnit(StreamUnit[Config]):
+class FloatUnit(StreamUnit[Config], ABC):
     """A combinational core with input ports `inputs` and the output `value`, all of them floats.
 
     With streams: `i` with the inputs, `o` with the value, latency pipeline + 1, one operation a cycle; all pipeline
@@ -86,9 +87,9 @@ class FloatUnit(StreamUnit[Config]):
         streams = {"i": In(stream.Signature(self._inputs)), "o": Out(stream.Signature(self._result))}
         super().__init__(config, streams if self.clocked else ports)
 
+    @abstractmethod
     def core(self) -> wiring.Component:
         """A new instance of the core."""
-        raise NotImplementedError
 
     @property
     def latency(self) -> int:
