@@ -5,11 +5,12 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from golden.gecko.report import write
+from golden.files import write
 from golden.noise import CASES, CHUNK, DELTAS, measure
 from golden.provenance import to_json
+from golden.training.usage import Parser
 
 __all__ = ["main"]
 
@@ -42,14 +43,9 @@ def _table(report: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\n")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit code."""
-    parser = _Parser(prog="python -m golden.qsnr", description="QSNR of the block formats, beside the papers' figures.")
+    parser = Parser(prog="python -m golden.qsnr", description="QSNR of the block formats, beside the papers' figures.")
     parser.add_argument("--vectors", type=int, default=10_000, metavar="N", help="1..1000000; default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures with their provenance")

@@ -28,7 +28,7 @@ _STUDIES = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one study; exit status 0 done, 2 usage or configuration, 130 interrupted (start again to go on)."""
+    """Run one study; exit 0 done, 2 usage or configuration, 130 interrupted (start again to go on), 1 unexpected."""
     words = list(sys.argv[1:] if argv is None else argv)
     parser = Parser(prog="python -m golden.study", description="Studies of the HBFP papers on small models and sets.")
     parser.add_argument("-v", "--verbose", action="store_true", help="show the traceback of an error")
@@ -59,6 +59,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (Interrupted, KeyboardInterrupt):
         print(f"python -m golden.study {args.study}: interrupted; the same command goes on", file=sys.stderr)
         return 130
+    except Exception as error:
+        if args.verbose:
+            traceback.print_exc()
+        print(f"python -m golden.study {args.study}: unexpected: {error!r} (-v for more)", file=sys.stderr)
+        return 1
     return 0
 
 

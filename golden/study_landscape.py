@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from golden.data import load
-from golden.gecko.report import write
+from golden.files import write
 from golden.nn.layer import Layer
 from golden.provenance import provenance
 from golden.training.config import ConfigError, RunConfig

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from golden.data import load
-from golden.gecko.report import write
+from golden.files import write
 from golden.nn.precision import Operand, Order
 from golden.study_report import table1_figures, table1_report
 from golden.study_wasserstein import weight_distances

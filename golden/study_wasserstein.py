@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden.data import DataSet, load
-from golden.gecko.report import write
+from golden.files import write
 from golden.kernels.fake import Draws
 from golden.nn.backend import NumpyBackend
 from golden.nn.layer import Layer

@@ -16,7 +16,7 @@ pin()  # before NumPy is loaded
 
 from golden.data import DataError, load  # noqa: E402
 from golden.data.registry import DEFAULT_FOLDER  # noqa: E402
-from golden.gecko.report import write  # noqa: E402
+from golden.files import write  # noqa: E402
 from golden.kernels import before_compiling  # noqa: E402
 from golden.policies.registry import POLICIES, add_policy_options, policy_names  # noqa: E402
 from golden.training.checkpoint import CheckpointError  # noqa: E402

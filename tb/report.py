@@ -1,14 +1,13 @@
 """Regression results as files (JUnit XML, JSON) and as text for people."""
 
 import json
-import os
-import tempfile
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from golden.files import write
 from tb.regression import Outcome, sources_sha256
 from tb.toolchain import find_verilator
 
@@ -26,13 +25,9 @@ def provenance(command: str) -> dict[str, Any]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file in one piece, so that no reader sees half of it."""
+    """Write a file whole or not at all, and not at all if it has this text; its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.chmod(aside, 0o644)
-    os.replace(aside, path)
+    write(path, text.encode())
 
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:

@@ -65,7 +65,7 @@ def _show(name: str, folder: Path) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; exit status 0 done, 2 unknown or missing set, 3 package client missing or failed."""
+    """Run one command; exit 0 done, 2 unknown or missing set, 3 package client missing or failed, 1 unexpected."""
     args = _parser().parse_args(argv)
     try:
         if args.command == "fetch":
@@ -77,6 +77,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         print(f"python -m golden.data {args.command}: {error}", file=sys.stderr)
         return 2 if isinstance(error, DataError) else 3
+    except Exception as error:
+        if args.verbose:
+            traceback.print_exc()
+        print(f"python -m golden.data {args.command}: unexpected: {error!r} (-v for more)", file=sys.stderr)
+        return 1
     return 0
 
 

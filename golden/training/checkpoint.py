@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from golden.gecko.report import write
+from golden.files import write
 
 __all__ = ["CheckpointError", "load_state", "save_state"]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from golden.gecko.report import write
+from golden.files import write
 from golden.training.checkpoint import load_state, save_state
 from golden.training.log import Log
 from golden.training.loop import Trainer, fit

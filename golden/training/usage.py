@@ -1,4 +1,4 @@
-"""What the commands of training have in common: errors as one line that names the flag, exit status 2."""
+"""What the commands of the golden model have in common: errors as one line that names the flag, exit status 2."""
 
 import argparse
 from typing import Any, NoReturn

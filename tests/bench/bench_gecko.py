@@ -16,8 +16,8 @@ import numpy as np
 from golden.gecko.container import decode, encode
 from golden.gecko.descriptor import Descriptor, Mode, Source
 from golden.gecko.file import pack, unpack
-from golden.gecko.report import to_json
 from golden.gecko.size import choose, measure
+from golden.provenance import to_json
 
 GOAL = 10.0  # M values/s, BF16, encode and decode
 
@@ -70,7 +70,7 @@ def main() -> None:
     if args.json:
         report = {"unit": "million values per second of CPU time, one core", "values": args.values, "rows": rows}
         command = f"python tests/bench/bench_gecko.py --values {args.values} --repeat {args.repeat} --json"
-        print(to_json(report | {"goal": GOAL, "slowest_bf16": slowest}, command, seed=0))
+        print(to_json(report | {"goal": GOAL, "slowest_bf16": slowest}, command, seed=0), end="")
         return
     print("  ".join(f"{name:>9}" for name in rows[0]))
     for row in rows:
