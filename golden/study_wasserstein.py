@@ -23,6 +23,7 @@ from golden.nn.backend import NumpyBackend
 from golden.nn.layer import Layer
 from golden.nn.precision import Operand, Order, Product
 from golden.nn.products_pass import Pass
+from golden.nn.unfold import Grid
 from golden.provenance import provenance
 from golden.training.config import ORDERS, ConfigError, RunConfig
 from golden.training.loop import Trainer, fit, inputs
@@ -53,7 +54,7 @@ def converted_weight(weight: Array, operand: Operand, order: Order) -> Array:
         return backend.convert(weight, 0, operand, Draws("")).values
     tiler = Pass(Product(operand, operand), backend, lambda op, which: Draws(""))
     rows, columns = weight.shape
-    tiles = tiler.tiled(1, weight[np.newaxis]).values  # (1, down, tile, across, tile), edges filled up
+    tiles = tiler.tiled(1, Grid.of(weight[np.newaxis])).values  # (1, down, tile, across, tile), edges filled up
     return tiles.reshape(tiles.shape[1] * tiles.shape[2], -1)[:rows, :columns]
 
 
