@@ -6,7 +6,7 @@ unit declares a dataclass of `option` fields; flags, help texts, legal ranges an
 
 from abc import ABC, abstractmethod
 from dataclasses import Field, dataclass, field, fields
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from golden.catalog import get_format
 from golden.formats import BlockFormat, ElementEncoding, ScaleEncoding
@@ -166,10 +166,6 @@ class UnitConfig(ABC):
         words += [f"--format {self.format}"] if isinstance(self, BlockUnitConfig) else []
         words += [f"{flag_of(item.name)} {getattr(self, item.name)}" for item in self._chosen()]
         return " ".join(words)
-
-    def with_options(self, **options: Any) -> Self:
-        """A copy with some options changed."""
-        return type(self)(**{k: v for k, v in (self.to_dict() | options).items() if k != "unit"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ from hdl.registry import make_unit
 from hdl.units.unit import StreamUnit
 from hdl.yosys import Engine, find_engine
 
-__all__ = ["SCHEMA", "Emitted", "emit", "manifest_text", "project_version", "to_rtlil", "verilog_of"]
+__all__ = ["SCHEMA", "Emitted", "emit", "manifest_text", "project_version", "verilog_of"]
 
 SCHEMA = "narrowgauge-manifest-1"
 
@@ -71,16 +71,12 @@ def project_version() -> str:
         return "0+uninstalled"
 
 
-def to_rtlil(unit: StreamUnit) -> str:
-    """RTLIL of a unit under its canonical name, submodules named `<unit>_<path>`, no wire declared signed.
+def _rtlil(component: wiring.Component, name: str) -> str:
+    """RTLIL of a component under a name, submodules named `<name>_<path>`, no wire declared signed.
 
     Signedness is a property of RTLIL's cells. write_verilog prints the operands of unsigned cells as they are, and
     Verilog would extend those that are declared signed by their sign.
     """
-    return _rtlil(unit, unit.config.name)
-
-
-def _rtlil(component: wiring.Component, name: str) -> str:
     cells = CellPlatform(name)
     text = rtlil.convert(component, name=name, platform=cells, emit_src=False)
     text = re.sub(r"^(  wire .*?) signed +(?=\\)", r"\1 ", text, flags=re.MULTILINE)

@@ -19,7 +19,7 @@ from golden.block_array import BlockArray
 from golden.formats import BlockFormat, ElementEncoding, Specials
 from golden.products import block_sums
 from hdl.registry import make_config
-from tb.batches import length, stitch
+from tb.batches import element_field, length, stitch
 from tb.check_file import check_file
 from tb.lanes import code_dtype
 from tb.manifest import Manifest
@@ -78,7 +78,7 @@ def core_sums(formats: tuple[BlockFormat, BlockFormat], batch: Batch) -> NDArray
     """The golden sums of a batch's rows: int64, or Python integers where a sum does not fit."""
     blocks = []
     for name, fmt in zip("ab", formats, strict=True):
-        codes, shared = batch[f"{name}.{_elements(fmt)}"], batch.get(f"{name}.microexponent")
+        codes, shared = batch[f"{name}.{element_field(fmt)}"], batch.get(f"{name}.microexponent")
         scales = np.full((len(codes), 1), fmt.scale.encode(0), np.int64)
         shared = None if shared is None else shared[:, None, :]
         blocks.append(BlockArray.from_codes(fmt, codes[:, None, :], scales, microexponents=shared))
@@ -93,7 +93,7 @@ def core_corners(formats: tuple[BlockFormat, BlockFormat]) -> Batch:
     batch: Batch = {}
     for k, (name, fmt) in enumerate(zip("ab", formats, strict=True)):
         codes = np.array([case[k] for case in cases])
-        batch[f"{name}.{_elements(fmt)}"] = np.repeat(codes[:, None], fmt.block, axis=1).astype(_dtype(fmt))
+        batch[f"{name}.{element_field(fmt)}"] = np.repeat(codes[:, None], fmt.block, axis=1).astype(_dtype(fmt))
         if fmt.microexponents:
             ends = np.array([case[2] * fmt.max_microexponent for case in cases], np.uint8)
             batch[f"{name}.microexponent"] = np.repeat(ends[:, None], fmt.microexponents, axis=1)
@@ -115,7 +115,7 @@ def core_rows(formats: tuple[BlockFormat, BlockFormat], count: int, rng: np.rand
         codes = np.where(kind == 4, codes[:, :1], codes)  # all lanes alike
         lanes = np.arange(fmt.block)[None, :]
         codes = np.where((kind == 5) & (lanes != rng.integers(0, fmt.block, (count, 1))), 0, codes)
-        batch[f"{name}.{_elements(fmt)}"] = _numbers(fmt, codes).astype(_dtype(fmt))
+        batch[f"{name}.{element_field(fmt)}"] = _numbers(fmt, codes).astype(_dtype(fmt))
         if fmt.microexponents:
             shared = rng.integers(0, 1 << fmt.microexponent_bits, (count, fmt.microexponents))
             batch[f"{name}.microexponent"] = shared.astype(np.uint8)
@@ -140,10 +140,6 @@ def _extremes(fmt: BlockFormat) -> list[int]:
         hidden = 1 << element.mantissa_bits
         found += [hidden - 1, hidden, sign | hidden - 1, sign | hidden]
     return found
-
-
-def _elements(fmt: BlockFormat) -> str:
-    return "element" if fmt.element.is_float else "mantissa"
 
 
 def _dtype(fmt: BlockFormat) -> np.dtype:

@@ -137,12 +137,6 @@ class Port:
         """`pack`, one Python integer per vector: what cocotb drives."""
         return [int.from_bytes(row.tobytes(), "little") for row in self.pack(batch)]
 
-    def from_ints(self, words: Sequence[int]) -> Batch:
-        """Inverse of `ints`."""
-        size = lanes.row_bytes(self.width)
-        rows = np.frombuffer(b"".join(w.to_bytes(size, "little") for w in words), np.uint8).reshape(len(words), size)
-        return self.unpack(rows)
-
     def text(self, word: int) -> str:
         """One payload for an error message: decoded fields, then nothing else, e.g. `value=1.5 (0x3fc00000)`."""
         return " ".join(f"{base}={self.groups[base].text(codes)}" for base, codes in self.from_int(word).items())

@@ -1,7 +1,7 @@
 """The encoder's data path, shared by `gecko_encoder` and `container_pack`: rows of exponents to row codes."""
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
@@ -15,8 +15,25 @@ from hdl.gecko.rows import CodeRow, lanes
 from hdl.gecko.values import SplitRow
 from hdl.layouts import FloatLayout
 from hdl.stream import OutputBuffer, Pipeline
+from hdl.units.unit import StreamUnit
 
-__all__ = ["RowEncoder", "RowSource"]
+__all__ = ["RowCoder", "RowEncoder", "RowSource"]
+
+Config = TypeVar("Config", bound=GeckoConfig)
+
+
+class RowCoder(StreamUnit[Config]):
+    """A unit that codes rows. A group with a zero mask waits for its last row; its mask is one output more."""
+
+    @property
+    def latency(self) -> int:
+        """From a row to the output that it completes; with zero masks, from a row that is a group of its own."""
+        return self.config.pipeline + (2 if self.config.masked else 1)
+
+    @property
+    def throughput(self) -> dict[str, int]:
+        """Rows; at worst, every group is masked."""
+        return {"transfers": 8, "cycles": 9} if self.config.masked else {"transfers": 1, "cycles": 1}
 
 
 class RowSource(wiring.Component):

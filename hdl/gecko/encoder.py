@@ -8,11 +8,10 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.gecko.config import COUNT, LANES, METADATA, RowConfig, row_layout, tensor_layout
-from hdl.gecko.encode import RowEncoder, RowSource
+from hdl.gecko.encode import RowCoder, RowEncoder, RowSource
 from hdl.gecko.rows import lanes
 from hdl.gecko.tensor import illegal
 from hdl.stream import OutputBuffer, Pipeline
-from hdl.units.unit import StreamUnit
 
 __all__ = ["GeckoEncoder", "GeckoEncoderConfig"]
 
@@ -28,7 +27,7 @@ class GeckoEncoderConfig(RowConfig):
         return self._describe("Gecko row codes of exponents" + (f" with {self.tail}-bit tails" if self.tail else ""))
 
 
-class GeckoEncoder(StreamUnit[GeckoEncoderConfig]):
+class GeckoEncoder(RowCoder[GeckoEncoderConfig]):
     """Rows of exponent codes in, row codes with their widths and one metadata word a group out (gecko.md 2, 3, 5).
 
     Streams (docs/gecko-ports.md): `tensor` (ne, mode, bias, zero_mask), one item before the first row of each tensor;
@@ -58,16 +57,6 @@ class GeckoEncoder(StreamUnit[GeckoEncoderConfig]):
                 "meta": Out(stream.Signature(METADATA)),
             },
         )
-
-    @property
-    def latency(self) -> int:
-        """From a row to its code; with zero masks, from a row that is a group of its own."""
-        return self.config.pipeline + (2 if self.config.masked else 1)
-
-    @property
-    def throughput(self) -> dict[str, int]:
-        """Rows; at worst, every group is masked."""
-        return {"transfers": 8, "cycles": 9} if self.config.masked else {"transfers": 1, "cycles": 1}
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -9,11 +9,10 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.gecko.config import BEATS, LANES, METADATA, ContainerConfig, row_layout, tensor_layout, value_row
-from hdl.gecko.encode import RowEncoder, RowSource
+from hdl.gecko.encode import RowCoder, RowEncoder, RowSource
 from hdl.gecko.packer import LanePacker
 from hdl.gecko.values import ERRORS
 from hdl.stream import OutputBuffer, Pipeline
-from hdl.units.unit import StreamUnit
 
 __all__ = ["ContainerPack", "ContainerPackConfig"]
 
@@ -31,7 +30,7 @@ class ContainerPackConfig(ContainerConfig):
         return self._describe(f"{self.source.upper()} values to a Gecko container")
 
 
-class ContainerPack(StreamUnit[ContainerPackConfig]):
+class ContainerPack(RowCoder[ContainerPackConfig]):
     """Values to data beats and metadata words: mantissas cut, exponents coded, eight lanes packed (gecko.md 4, 7).
 
     Streams (docs/gecko-ports.md): `tensor`, one item before the first row of each tensor; `i` rows of values; `data`
@@ -56,16 +55,6 @@ class ContainerPack(StreamUnit[ContainerPackConfig]):
                 "status": Out(stream.Signature(STATUS)),
             },
         )
-
-    @property
-    def latency(self) -> int:
-        """From a row to the beat that it fills; with zero masks, from a row that is a group of its own."""
-        return self.config.pipeline + (2 if self.config.masked else 1)
-
-    @property
-    def throughput(self) -> dict[str, int]:
-        """Rows; at worst, every group is masked."""
-        return {"transfers": 8, "cycles": 9} if self.config.masked else {"transfers": 1, "cycles": 1}
 
     @property
     def rounding_points(self) -> list[str]:

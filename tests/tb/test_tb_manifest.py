@@ -159,7 +159,7 @@ def test_pack_is_the_sum_of_shifted_codes(layout):
         for i in range(n)
     ]
     assert p.ints(batch) == words
-    back = p.from_ints(words)
+    back = p.unpack(p.pack(batch))
     for base, codes in batch.items():
         assert back[base].dtype == codes.dtype
         np.testing.assert_array_equal(back[base], codes)
