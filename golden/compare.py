@@ -1,7 +1,8 @@
 """Every policy on the same nets and data, beside FP32: `python -m golden.compare --set digits`.
 
 Accuracy, bits per value by role, footprint against FP32 without and with Gecko (exact sizes), cost of multiplications.
-Start again to go on after an interruption: finished runs are kept, a broken one goes on to the same bits.
+Start again to go on after an interruption: finished runs are kept, a broken one goes on to the same bits. Runs go seed
+by seed, and tables are written whenever all rows have a seed more.
 """
 
 import argparse
@@ -17,60 +18,76 @@ from golden.training.usage import Parser
 
 pin()  # before NumPy is loaded
 
-from golden.compare_plan import SETS, Entry, Scenario, find_entries, make_config  # noqa: E402
+from golden.compare_plan import SETS, Scenario  # noqa: E402
 from golden.compare_plots import draw  # noqa: E402
-from golden.compare_rows import row_of, run_facts, stage_starts, table  # noqa: E402
-from golden.data import DataError, DataSet, load  # noqa: E402
+from golden.compare_rows import row_of, run_facts, table  # noqa: E402
+from golden.compare_runs import Job, plan, run  # noqa: E402
+from golden.data import DataError  # noqa: E402
 from golden.data.registry import DEFAULT_FOLDER  # noqa: E402
+from golden.files import write  # noqa: E402
 from golden.provenance import provenance  # noqa: E402
-from golden.training.config import ConfigError, RunConfig  # noqa: E402
-from golden.training.loop import Trainer  # noqa: E402
-from golden.training.run import Interrupted, execute  # noqa: E402
+from golden.training.config import ConfigError  # noqa: E402
+from golden.training.run import Interrupted  # noqa: E402
 
-__all__ = ["compare", "main"]
+__all__ = ["estimate", "main"]
 
 INTERRUPTED = 130
 
 
-def _steps_per_epoch(scenario: Scenario, data: DataSet) -> int:
-    plain = RunConfig(model=scenario.model, data=scenario.data, format="fp32", **scenario.run)
-    samples = min(len(data.train), plain.train_samples or len(data.train))
-    return samples // min(plain.batch, samples)
+def estimate(jobs: Sequence[Job]) -> str:
+    """How long jobs take by scenario, on idle cores as they were measured."""
+    lines = []
+    for scenario in {job.scenario.name: job.scenario for job in jobs}.values():
+        mine = [job for job in jobs if job.scenario is scenario]
+        what = f"{scenario.name}, {scenario.epochs} epochs, {mine[0].seeds} seeds"
+        lines.append(f"{what}: {len(mine)} runs, {len(mine) * scenario.seconds / 60:.0f} core-minutes")
+    total = sum(job.scenario.seconds for job in jobs) / 60
+    return "\n".join([*lines, f"all: {len(jobs)} runs, about {total:.0f} core-minutes"])
 
 
-def _run(config: RunConfig, data: DataSet, folder: Path, label: str) -> dict[str, Any]:
-    """The facts of a run, which is only trained if its folder does not hold its result already."""
-    plan, final = folder / "plan.json", folder / "final.json"
-    wanted = json.dumps(config.as_dict(), indent=2) + "\n"
-    if plan.exists() and plan.read_text(encoding="utf-8") != wanted:
-        raise ConfigError(f"--out: {folder} holds a run with other settings; another folder starts anew")
-    folder.mkdir(parents=True, exist_ok=True)
-    plan.write_text(wanted, encoding="utf-8")
-    if not final.exists():
-        execute(Trainer(config, data), folder, resume=True, label=label)
-    return run_facts(folder)
+class Tables:
+    """The results of a set in its folder, in as many seeds as all rows have; controls once they have all seeds."""
 
+    def __init__(self, jobs: Sequence[Job], out: Path, command: str) -> None:
+        self._jobs, self._out, self._command = jobs, out, command
+        self._report: dict[str, Any] = {}
 
-def compare(
-    scenario: Scenario, entries: Sequence[Entry], seeds: int, out: Path, data_folder: Path
-) -> tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]:
-    """Train every row with every seed; (rows by name, runs by name)."""
-    data = load(scenario.data, data_folder)
-    steps = _steps_per_epoch(scenario, data)
-    runs: dict[str, list[dict[str, Any]]] = {}
-    rows: dict[str, Any] = {}
-    total = len(entries) * seeds
-    for index, entry in enumerate(entries):
-        runs[entry.name] = []
-        if entry.control_of and entry.control_of not in runs:
-            raise ConfigError(f"--rows {entry.name}: needs {entry.control_of} as well")
-        schedule = stage_starts(runs[entry.control_of]) if entry.control_of else []
-        for seed in range(seeds):
-            label = f"[{index * seeds + seed + 1}/{total}] {scenario.name} {entry.name}, seed {seed}: "
-            folder = out / scenario.name / entry.name.replace(" ", "-").replace("/", "of") / f"seed-{seed}"
-            runs[entry.name].append(_run(make_config(scenario, entry, seed, steps, schedule), data, folder, label))
-        rows[entry.name] = row_of(runs[entry.name], runs.get("fp32"))
-    return rows, runs
+    def rows(self, scenario: Scenario) -> dict[str, list[Job]]:
+        """Finished runs by row, in the order of the table."""
+        mine = [job for job in self._jobs if job.scenario is scenario]
+        missing = [job for job in mine if not (job.folder(self._out) / "final.json").exists()]
+        partial = {job.seed for job in missing if not job.entry.control_of}
+        controlled = not any(job.entry.control_of for job in missing)
+        found: dict[str, list[Job]] = {entry.name: [] for entry in scenario.entries}
+        for job in mine:
+            if job.seed not in partial and (controlled or not job.entry.control_of):
+                found[job.entry.name].append(job)
+        return {name: jobs for name, jobs in found.items() if jobs}
+
+    def finished(self, job: Job) -> None:
+        """A run is done: if it was the last one of its seed, or of the controls, the table is written anew."""
+        peers = self.rows(job.scenario).get(job.entry.name, [])
+        if any(peer.seed == job.seed for peer in peers):
+            self.write(job.scenario)
+
+    def write(self, scenario: Scenario, *, figures: bool = False) -> str:
+        """Text and JSON, and figures if asked for; the text is returned."""
+        part = "val" if scenario.search else "test"
+        runs = {name: [run_facts(job.folder(self._out)) for job in jobs] for name, jobs in self.rows(scenario).items()}
+        if not runs:
+            return ""
+        rows = {name: row_of(found, runs.get("fp32"), part) for name, found in runs.items()}
+        folder, text = self._out / scenario.name, scenario.model.startswith("transformer")
+        seeds = ", ".join(str(seed) for seed in next(iter(rows.values()))["seeds"])
+        head = f"{scenario.model} on {scenario.data}, {scenario.epochs} epochs, seeds {seeds}"
+        written = f"{head}\n\n{table(rows, part, perplexity=text)}\n"
+        write(folder / "table.md", written.encode())
+        self._report[scenario.name] = {"epochs": scenario.epochs, "rows": rows}
+        body = {"provenance": provenance(self._command, None), "scenarios": self._report}
+        write(self._out / "compare.json", (json.dumps(body, indent=2, allow_nan=False) + "\n").encode())
+        for path in draw(folder, rows, runs) if figures else []:
+            print(path, file=sys.stderr)
+        return written
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -81,7 +98,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--set", choices=list(SETS), default="digits", help="what is trained; default: %(default)s")
     parser.add_argument("--rows", metavar="NAMES", help="only these, separated by semicolons")
-    parser.add_argument("--seeds", type=int, metavar="N", help="seeds 0..N-1 (1..100); default: the set's own")
+    parser.add_argument("--seeds", type=int, metavar="N", help="so many (1..100); default: the set's own")
+    parser.add_argument("-j", "--jobs", type=int, default=1, metavar="J", help="runs at once; default: %(default)s")
+    parser.add_argument("--estimate", action="store_true", help="say how long it takes and train nothing")
     parser.add_argument("--out", type=Path, help="folder of all runs; default: runs/compare-SET")
     parser.add_argument("--data-dir", type=Path, default=DEFAULT_FOLDER, help="where sets are; default: %(default)s")
     parser.add_argument("-v", "--verbose", action="store_true", help="show the traceback of an error")
@@ -92,18 +111,17 @@ def _all(args: argparse.Namespace, command: str) -> None:
     out = args.out or Path("runs", f"compare-{args.set}")
     if args.seeds is not None and not 1 <= args.seeds <= 100:
         raise ConfigError(f"--seeds {args.seeds}: 1..100")
-    report: dict[str, Any] = {}
+    if not 1 <= args.jobs <= 256:
+        raise ConfigError(f"--jobs {args.jobs}: 1..256")
+    jobs = plan(SETS[args.set], args.rows, args.seeds)
+    if args.estimate:
+        print(estimate(jobs))
+        return
+    print(estimate(jobs), file=sys.stderr)
+    tables = Tables(jobs, out, command)
+    run(jobs, out, args.data_dir, args.jobs, tables.finished)
     for scenario in SETS[args.set]:
-        entries = find_entries(args.rows, scenario)
-        rows, runs = compare(scenario, entries, args.seeds or scenario.seeds, out, args.data_dir)
-        report[scenario.name] = {"epochs": scenario.epochs, "rows": rows}
-        text = f"{scenario.model} on {scenario.data}, {scenario.epochs} epochs\n\n{table(rows)}\n"
-        (out / scenario.name / "table.md").write_text(text, encoding="utf-8")
-        print(text, flush=True)
-        for path in draw(out / scenario.name, rows, runs):
-            print(path, file=sys.stderr)
-        body = {"provenance": provenance(command, None), "scenarios": report}
-        (out / "compare.json").write_text(json.dumps(body, indent=2) + "\n", encoding="utf-8")
+        print(tables.write(scenario, figures=not scenario.search), flush=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from math import exp
 from pathlib import Path
 from typing import Any
 
@@ -56,19 +57,22 @@ def _to_best(run: Mapping[str, Any]) -> float:
     return float(best["policy"]["multiply_cost"] * best["epoch"] / len(run["epochs"]))
 
 
-def row_of(runs: Sequence[Mapping[str, Any]], base: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
-    """One row out of the runs of all seeds; `base` are those of FP32 with the same seeds."""
+def row_of(
+    runs: Sequence[Mapping[str, Any]], base: Sequence[Mapping[str, Any]] | None, part: str = "test"
+) -> dict[str, Any]:
+    """One row out of the runs of all seeds; `base` are those of FP32 with the same seeds; `part` test or val."""
     finals = [run["final"] for run in runs]
     done = [run for run in runs if run["epochs"] and run["final"]["diverged_at_step"] is None]
-    accuracy = [final["test_accuracy"] for final in finals]
-    row: dict[str, Any] = {
-        "seeds": [final["config"]["seed"] for final in finals],
-        "test_accuracy": spread(accuracy).as_dict(),
-        "test_loss": spread([final["test_loss"] for final in finals]).as_dict(),
-        "diverged": len(runs) - len(done),
-    }
+    row: dict[str, Any] = {"seeds": [final["config"]["seed"] for final in finals], "diverged": len(runs) - len(done)}
+    for name in (f"{part}_accuracy", f"{part}_loss"):
+        row[name] = spread([final[name] for final in finals]).as_dict()
     if base:
-        row["difference_to_fp32"] = paired(accuracy, [run["final"]["test_accuracy"] for run in base]).as_dict()
+        own = {run["final"]["config"]["seed"]: run["final"][f"{part}_accuracy"] for run in base}
+        accuracy = [final[f"{part}_accuracy"] for final in finals]
+        difference = paired(accuracy, [own[seed] for seed in row["seeds"]]).as_dict()
+        if len(runs) == 1:
+            del difference["low"], difference["high"]  # no interval: JSON has no infinity
+        row["difference_to_fp32"] = difference
     if not done:
         return row
     reports = [run["epochs"][-1]["policy"] for run in done]
@@ -97,26 +101,35 @@ def _range(value: Mapping[str, float] | None) -> str:
     return f"{value['low']:.0f}..{value['high']:.0f}, mean {value['mean']:.1f}"
 
 
-def table(rows: Mapping[str, Mapping[str, Any]]) -> str:
-    """Markdown."""
-    head = (
-        "| policy | accuracy % (range) | to FP32 | W bits | A bits | last bits | footprint | + Gecko "
-        "| multiply cost | to best | last mantissas | last exponents |"
-    )
-    lines = [head, "|---|---|---|---|---|---|---|---|---|---|---|---|"]
+def _difference(name: str, row: Mapping[str, Any]) -> str:
+    """To FP32 in points, with the 95 % interval and what it says where there are several seeds."""
+    found = row.get("difference_to_fp32")
+    if found is None or name == "fp32":
+        return ""
+    mean = f"{100 * found['mean']:+.2f}"
+    if "low" not in found:
+        return mean
+    return f"{mean} [{100 * found['low']:+.1f}, {100 * found['high']:+.1f}] {found['verdict']}"
+
+
+def table(rows: Mapping[str, Mapping[str, Any]], part: str = "test", perplexity: bool = False) -> str:
+    """Markdown; `perplexity` for text."""
+    what = {"test": "accuracy %", "val": "validation accuracy %"}[part]
+    columns = f"policy | {what} (range) |{' perplexity |' if perplexity else ''} to FP32 | W bits | A bits | last bits"
+    columns += " | footprint | + Gecko | multiply cost | to best | last mantissas | last exponents"
+    lines = [f"| {columns} |", "|---" * (columns.count("|") + 1) + "|"]
     for name, row in rows.items():
-        a = row["test_accuracy"]
-        shown = f"{100 * a['mean']:.2f} ({100 * a['low']:.1f}..{100 * a['high']:.1f})"
-        difference = row.get("difference_to_fp32")
-        shown_difference = f"{100 * difference['mean']:+.2f}" if difference and name != "fp32" else ""
+        a = row[f"{part}_accuracy"]
+        first = [name, f"{100 * a['mean']:.2f} ({100 * a['low']:.1f}..{100 * a['high']:.1f})"]
+        if perplexity:
+            first.append(f"{exp(row[f'{part}_loss']['mean']):.3f}")
+        first.append(_difference(name, row))
         if "multiply_cost" not in row:
-            lines.append(f"| {name} | {shown} | {shown_difference} |" + " diverged |" + " |" * 8)
+            lines.append("| " + " | ".join([*first, "diverged"]) + " |" + " |" * 8)
             continue
         bits = row["bits_per_value"]
         cells = [
-            name,
-            shown,
-            shown_difference,
+            *first,
             f"{bits['weight']:.2f}",
             f"{bits['activation']:.2f}",
             f"{row['final_bits_per_value']:.2f}",

@@ -28,6 +28,7 @@ class BitWaveHyper(Hyper):
     window: str = choice("max", WINDOWS, "exponents kept: below each tensor's maximum, or around 0")
     least_m: int = number(0, 0, 23, "fewest mantissa bits")
     least_k: int = number(2, 2, 8, "fewest exponent bits")
+    start: int = number(0, 0, 1_000_000, "epochs of full precision at the beginning")
     hold: int = number(0, 0, 1 << 20, "steps of full precision after a change of learning rate; 0: epoch / 20")
 
 
@@ -68,6 +69,8 @@ class BitWave(Policy):
 
     def on_step(self, loss: float) -> None:
         super().on_step(loss)
+        if self.epoch < self.hyper.start:
+            return
         if not isfinite(loss):
             self._reset()
             return

@@ -22,7 +22,7 @@ from golden.policies.containers import (
     window,
 )
 from golden.policies.formats import FP32, Container, Network, Precision, Role
-from golden.policies.hyper import Hyper, choice, flag
+from golden.policies.hyper import Hyper, choice, flag, flag_name, number
 from golden.policies.lengths import LearnedLength, LengthHyper, gamma_at
 
 __all__ = ["QuantumBoth", "QuantumExponent", "QuantumMantissa"]
@@ -36,6 +36,13 @@ class MantissaHyper(LengthHyper):
 
     prefix: ClassVar[str] = "qm"
     source: str = choice("fp32", tuple(MANTISSA_BITS), "what is cut: 23 mantissa bits or 7")
+    first_m: int = number(-1, -1, 23, "mantissa bits to begin with; -1: all. With lr 0 they stay")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        most = MANTISSA_BITS[self.source]
+        if self.first_m > most:
+            raise ValueError(f"{flag_name(self.prefix, 'first_m')} {self.first_m}: -1..{most} of {self.source}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +51,16 @@ class ExponentHyper(LengthHyper):
 
     prefix: ClassVar[str] = "qe"
     window: str = choice("max", WINDOWS, "exponents kept: below the tensor's maximum, or around 0")
+    first_k: int = number(8, 1, 8, "exponent bits to begin with. With lr 0 they stay")
     stale_bias: bool = flag(False, "take the maximum of the step before, as hardware does")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        least = lowest_exponent_bits(self.window)
+        if self.first_k < least:
+            raise ValueError(
+                f"{flag_name(self.prefix, 'first_k')} {self.first_k}: {least}..8 with window {self.window}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +90,10 @@ class _Quantum(Policy):
         super().begin(network)
         least = {"m": 0, "k": lowest_exponent_bits(self._mode)}
         most = {"m": self._mantissa, "k": 8}
+        first_m = getattr(self.hyper, "first_m", -1)
+        first = {"m": most["m"] if first_m < 0 else first_m, "k": getattr(self.hyper, "first_k", 8)}
         self.lengths = {
-            f"{key}/{part}": LearnedLength(float(most[part]), least[part], most[part], share)
+            f"{key}/{part}": LearnedLength(float(first[part]), least[part], most[part], share)
             for key, share in network.shares().items()
             for part in self.lengths_of
         }

@@ -1,11 +1,19 @@
 """`python -m golden.compare`: a small set trained whole, gone on with after an interruption; its numbers."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from golden import compare
-from golden.compare_plan import ENTRIES, SETS, find_entries, make_config
+from golden.compare_entries import ENTRIES, Entry
+from golden.compare_plan import SETS, Scenario, find_entries, make_config
+from golden.compare_rows import row_of, run_facts, stage_starts, table
+from golden.compare_runs import Job, plan
 from golden.policies import Policy, add_policy_options, policy_names, read_policy
 from golden.training import run
 from golden.training.config import RunConfig
@@ -66,10 +74,170 @@ def test_an_interrupted_comparison_goes_on_to_the_same_bytes(done, tmp_path, mon
     assert "the same command goes on" in capsys.readouterr().err
     monkeypatch.undo()
     assert go(tmp_path, "fp32; bitwave") == 0
-    for name in ("fp32", "bitwave"):
+    assert_same_runs(tmp_path, done, ("fp32", "bitwave"))
+
+
+def assert_same_runs(mine, theirs, names):
+    for name in names:
         for file in ("log.jsonl", "final.json"):
-            mine, theirs = (f / "mlp-digits" / name / "seed-0" / file for f in (tmp_path, done))
-            assert mine.read_bytes() == theirs.read_bytes()
+            one, other = (folder / "mlp-digits" / name / "seed-0" / file for folder in (mine, theirs))
+            assert one.read_bytes() == other.read_bytes()
+
+
+def test_two_at_a_time_stopped_from_outside_and_gone_on_with(done, tmp_path):
+    """SIGTERM: both runs under way are saved, no process stays; what goes on afterwards ends in the same bytes."""
+    words = [sys.executable, "-m", "golden.compare", "--set", "quick", "--rows", "fp32; bitwave", "-j", "2"]
+    root = Path(compare.__file__).parent.parent
+    process = subprocess.Popen([*words, "--out", str(tmp_path)], cwd=root, stderr=subprocess.PIPE, text=True)
+    logs = [tmp_path / "mlp-digits" / name / "seed-0" / "log.jsonl" for name in ("fp32", "bitwave")]
+    while process.poll() is None and not any(log.exists() and log.stat().st_size for log in logs):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    error = process.communicate()[1]  # ends when the last worker has closed it too
+    assert process.returncode == compare.INTERRUPTED, error
+    assert "the same command goes on" in error
+    assert any(log.with_name("checkpoint.npz").exists() for log in logs)
+    assert not all(log.with_name("final.json").exists() for log in logs)
+    assert go(tmp_path, "fp32; bitwave") == 0
+    assert_same_runs(tmp_path, done, ("fp32", "bitwave"))
+
+
+PAIR = [
+    Entry(name="pfq", policy="pfq"),
+    Entry(name="control", policy="pfq", control_of="pfq"),
+    Entry(name="fp32", policy="fp32"),
+]
+FIRST = Scenario(model="mlp", data="digits", epochs=4, seeds=3, seconds=60, entries=PAIR)
+SECOND = Scenario(model="lenet5", data="digits", epochs=4, seeds=1, seconds=30, entries=PAIR[2:], search=True)
+
+
+def test_runs_go_seed_by_seed_and_controls_last():
+    jobs = [(job.scenario.model, job.entry.name, job.seed) for job in plan([FIRST, SECOND], None, None)]
+    assert jobs == [
+        *[("mlp", "pfq", 0), ("mlp", "fp32", 0), ("lenet5", "fp32", 100)],
+        *[("mlp", "pfq", 1), ("mlp", "fp32", 1), ("mlp", "pfq", 2), ("mlp", "fp32", 2)],
+        *[("mlp", "control", 0), ("mlp", "control", 1), ("mlp", "control", 2)],
+    ]
+    assert [job.seed for job in plan([SECOND], None, 2)] == [100, 101]
+    assert compare.estimate(plan([FIRST, SECOND], None, None)).splitlines() == [
+        "mlp-digits, 4 epochs, 3 seeds: 9 runs, 9 core-minutes",
+        "lenet5-digits, 4 epochs, 1 seeds: 1 runs, 0 core-minutes",
+        "all: 10 runs, about 10 core-minutes",
+    ]
+    with pytest.raises(compare.ConfigError, match="--rows control: needs pfq as well"):
+        plan([FIRST], "control", None)
+
+
+def finished(folder, job, accuracy, stages=(0, 0, 1, 3), val_accuracy=(0.5, 0.9, 0.8, 0.7)):
+    """The files of a run that has been done: what `run_facts` reads."""
+    where = job.folder(folder)
+    where.mkdir(parents=True)
+    facts = {"config": {"seed": job.seed, "policy_options": {}}, "diverged_at_step": None}
+    facts |= {"test_accuracy": accuracy, "test_loss": 1.5, "val_accuracy": val_accuracy[-1], "val_loss": 2.5}
+    (where / "final.json").write_text(json.dumps(facts))
+    report = {"footprint_ratio": 2.0, "gecko_ratio": 4.0, "gecko_bits_per_value": 8.0, "final_bits_per_value": 16.0}
+    report |= {"bits_per_value": {"weight": 16.0, "activation": 16.0, "total": 16.0}, "stage": 0}
+    lines = [
+        {"epoch": epoch, "val_accuracy": val, "policy": report | {"stage": stage, "multiply_cost": 0.1 * epoch}}
+        for epoch, (val, stage) in enumerate(zip(val_accuracy, stages, strict=True), start=1)
+    ]
+    (where / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def job(name, seed, scenario=FIRST):
+    entry = next(entry for entry in scenario.entries if entry.name == name)
+    return Job(scenario=scenario, entry=entry, seed=seed, seeds=scenario.seeds)
+
+
+def test_a_table_has_the_seeds_that_all_rows_have(tmp_path):
+    tables = compare.Tables(plan([FIRST], None, None), tmp_path, "test")
+    steps = [("fp32", 0, {}), ("pfq", 1, {}), ("pfq", 0, {"pfq": [0], "fp32": [0]})]
+    both = {"pfq": [0, 1], "fp32": [0, 1]}
+    steps += [("fp32", 1, both), ("pfq", 2, both), ("fp32", 2, whole := {"pfq": [0, 1, 2], "fp32": [0, 1, 2]})]
+    steps += [("control", 1, whole), ("control", 0, whole)]
+    steps += [("control", 2, {"pfq": [0, 1, 2], "control": [0, 1, 2], "fp32": [0, 1, 2]})]
+    file = tmp_path / FIRST.name / "table.md"
+    for name, seed, expected in steps:
+        finished(tmp_path, job(name, seed), 0.9)
+        tables.finished(job(name, seed))
+        rows = tables.rows(FIRST)
+        assert {row: [one.seed for one in jobs] for row, jobs in rows.items()} == expected
+        assert list(rows) == list(expected)
+        assert file.exists() == bool(expected)
+        if expected:
+            assert f"seeds {', '.join(map(str, expected['fp32']))}\n" in file.read_text()
+            assert [line.split()[1] for line in file.read_text().splitlines()[4:]] == list(expected)
+
+
+def test_differences_pair_equal_seeds(tmp_path):
+    """Rows against FP32 of the same seed, whatever order the runs come in: +1, +3, -4 points, mean 0."""
+    for seed, (base, other) in enumerate([(0.5, 0.51), (0.6, 0.63), (0.7, 0.66)]):
+        finished(tmp_path, job("fp32", seed), base)
+        finished(tmp_path, job("pfq", seed), other)
+    fp32, pfq = ([run_facts(job(name, seed).folder(tmp_path)) for seed in range(3)] for name in ("fp32", "pfq"))
+    found = row_of(pfq, fp32[::-1])["difference_to_fp32"]
+    # deviation 3.606, t(2) = 4.303: +-8.957 points
+    assert [100 * found[part] for part in ("mean", "low", "high")] == pytest.approx([0, -8.957, 8.957], abs=2e-3)
+    assert "+0.00 [-9.0, +9.0] undecided |" in table({"pfq": row_of(pfq, fp32)})
+    one = row_of(pfq[:1], fp32)
+    assert one["difference_to_fp32"] == {"n": 1, "mean": pytest.approx(0.01), "margin": 0.01, "verdict": "undecided"}
+    assert "| +1.00 |" in table({"pfq": one})
+
+
+def test_a_search_looks_at_the_validation_part_only(tmp_path):
+    scenario = Scenario(model="mlp", data="digits", epochs=4, seeds=1, seconds=1, entries=PAIR[2:], search=True)
+    one = Job(scenario=scenario, entry=PAIR[2], seed=100, seeds=1)
+    finished(tmp_path, one, 0.123)
+    text = compare.Tables([one], tmp_path, "test").write(scenario)
+    assert "| validation accuracy % (range) |" in text
+    assert "| fp32 | 70.00 (70.0..70.0) |" in text
+    assert "12.3" not in text
+    assert "test" not in (tmp_path / "compare.json").read_text().partition("scenarios")[2]
+
+
+def test_perplexity_of_text_is_that_of_its_loss(tmp_path):
+    finished(tmp_path, job("fp32", 0), 0.5)
+    row = row_of([run_facts(job("fp32", 0).folder(tmp_path))], None)
+    assert "| 4.482 |" in table({"fp32": row}, perplexity=True)  # e^1.5
+
+
+def test_cost_to_best_is_that_of_the_epochs_before_it_over_the_whole_run_in_fp32(tmp_path):
+    """Best validation in the second of four epochs; the mean cost until then was 0.2: 0.2 * 2 / 4."""
+    finished(tmp_path, job("pfq", 0), 0.5)
+    row = row_of([run_facts(job("pfq", 0).folder(tmp_path))], None)
+    assert row["multiply_cost"] == pytest.approx(0.4)
+    assert row["multiply_cost_to_best"] == pytest.approx(0.1)
+
+
+def test_a_control_has_the_mean_stages_of_its_row(tmp_path):
+    """Logs say the stage after an epoch as it was in it: a stage seen first in entry e begins at epoch e."""
+    for seed, stages in enumerate([(0, 1, 1, 2), (0, 0, 0, 1), (0, 1, 2, 3)]):
+        finished(tmp_path, job("pfq", seed), 0.5, stages)
+    runs = [run_facts(job("pfq", seed).folder(tmp_path)) for seed in range(3)]
+    # first epochs of stage 1: 1, 3, 1; of 2: 3, never (4), 2; of 3: never, never, 3
+    assert stage_starts(runs) == [2, 3, 4]
+    config = make_config(FIRST, PAIR[1], 5, 10, stage_starts(runs))
+    assert dict(config.policy_options) == {"pfq-schedule": "2,3,4"}
+    assert (config.seed, config.epochs) == (5, 4)
+
+
+def test_lengths_learn_at_one_rate_whatever_the_weights_do():
+    """Rate 0.2 in 480 steps: over the weights' 0.02 it is 10; in twice the steps half, with 0.4 a twentieth."""
+    rows = {entry.name: entry for entry in ENTRIES}
+    digits = SETS["digits"][0]
+    options = [dict(make_config(digits, rows[name], 0, 16).policy_options) for name in ("qm", "dropback 1/5 + qm+qe")]
+    assert float(options[0]["qm-lr"]) == pytest.approx(10)
+    assert float(options[1]["qm-qe-lr"]) == pytest.approx(0.5)
+    assert float(options[0]["qm-max-step"]) == pytest.approx(20 / 480)
+    longer = dict(make_config(digits, rows["qm"], 0, 32).policy_options)
+    assert float(longer["qm-lr"]) == pytest.approx(5)
+    assert float(longer["qm-max-step"]) == pytest.approx(20 / 960)
+
+
+def test_rows_that_set_the_optimiser_are_not_for_adamw():
+    names = [entry.name for entry in find_entries(None, SETS["full"][3])]
+    assert not any("dropback" in name or "momentum" in name or name in ("dfq", "fractrain", "fp16") for name in names)
+    assert {"fp32", "qm+qe", "pfq control", "cpt"} <= set(names)
 
 
 def test_a_folder_with_other_settings_is_refused(tmp_path, capsys):
@@ -85,6 +253,7 @@ def test_a_folder_with_other_settings_is_refused(tmp_path, capsys):
     [
         (["--rows", "nothing"], "--rows nothing: of fp32; bf16;"),
         (["--seeds", "0"], "--seeds 0: 1..100"),
+        (["-j", "0"], "--jobs 0: 1..256"),
         (["--set", "all"], "--set"),
     ],
 )
