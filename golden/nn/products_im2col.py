@@ -4,11 +4,10 @@ Every convolution is one matrix product. Forward: rows are output pixels (n, y, 
 gradient: rows are input pixels, columns (output channel, kh, kw), zeros where stride or border leave a tap without a
 pixel. Weight gradient: the forward matrix transposed, reduced along output pixels in the order n, y, x. Depthwise:
 the same for each channel alone. Activations are converted after unfolding, kh * kw times in all, which is what a
-cache-less im2col engine would do, and what costs memory here.
+cache-less im2col engine would do; here some rows at a time, so that what is unfolded stays in the cache.
 """
 
 from collections.abc import Callable
-from math import gcd
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from golden.nn.backend import Converted
 from golden.nn.im2col import windows
 from golden.nn.layer import Array
 from golden.nn.products_pass import Pass
-from golden.nn.unfold import matrices
+from golden.nn.unfold import Grid
 
 __all__ = ["Unfolded"]
 
@@ -24,15 +23,15 @@ _PART = 1 << 17  # elements unfolded at a time, so that they stay in the cache
 
 
 class Unfolded:
-    """The products, from ways to convert stacks of matrices: a, a view (T, *rows, *K), and b (T, K, N).
+    """The products, from ways to convert the operands a, matrices (T, M, K), and b (T, K, N).
 
-    `a` is given the number of axes before K and the slot of its first element, for it may be a part of an operand;
-    `shared` is how many rows and columns of it share an exponent.
+    `a` is given the slot of its first element, for it may be a part of an operand; `shared` is how many rows and
+    columns of it share an exponent.
     """
 
     def __init__(
         self,
-        a: Callable[[Pass, Array, int, int], Converted],
+        a: Callable[[Pass, Grid, int], Converted],
         b: Callable[[Pass, Array], Converted],
         shared: Callable[[Pass], tuple[int, int]],
     ) -> None:
@@ -42,7 +41,7 @@ class Unfolded:
     def rows(cls) -> "Unfolded":
         """Blocks along K: the order im2col."""
         return cls(
-            lambda p, view, axes, first: p.a(matrices(view, axes), 2, first),
+            lambda p, grid, first: p.a(grid.matrices(), 2, first),
             lambda p, b: p.b(b, 1),
             lambda p: (1, p.shared),
         )
@@ -52,36 +51,26 @@ class Unfolded:
         """Square tiles: the order tile2d. A tile reads the same along both axes, in every pass."""
 
         def right(p: Pass, b: Array) -> Converted:
-            return p.tiled(1, b).map(lambda v: v.reshape(*v.shape[:3], -1))
+            return p.tiled(1, Grid.of(b)).map(lambda v: v.reshape(*v.shape[:3], -1))
 
-        return cls(lambda p, view, axes, first: p.tiled(0, view, axes, first), right, lambda p: (p.tile, p.tile))
+        return cls(lambda p, grid, first: p.tiled(0, grid, first), right, lambda p: (p.tile, p.tile))
 
     def _multiply(self, p: Pass, a: Array, b: Array, axes: int = 2) -> Array:
-        """(T, *rows, *K) x (T, K, N) -> (T, M, N)."""
-        return self._product(p, a, axes, self._b(p, b), b.shape[2])
+        """View (T, *rows, *K), `axes` of its axes before K, x (T, K, N) -> (T, M, N), some rows at a time.
 
-    def _product(self, p: Pass, a: Array, axes: int, right: Converted, outputs: int, first: int = 0) -> Array:
-        """The same for b converted already to more than its `outputs` columns; a too, if what fills up tiles is cut."""
-        result = p.multiply(self._a(p, a, axes, first), right)
-        return result.reshape(len(a), -1, result.shape[-1])[:, : int(np.prod(a.shape[1:axes])), :outputs]
-
-    def _by_parts(self, p: Pass, view: Array, b: Array) -> Array:
-        """View of three axes of rows and three of K x b (K, N) -> (*rows, N), some of the first axis at a time.
-
-        Parts end where an exponent ends, so that they are converted as the whole is.
+        A part ends where exponents end, so that it is converted as in the whole.
         """
+        grid, right = Grid.of(a, axes), self._b(p, b)
+        (batches, height, depth), outputs = grid.shape, b.shape[2]
         rows, columns = self._shared(p)
-        height, depth = view.shape[1] * view.shape[2], -(-len(b) // columns) * columns
-        whole = rows // gcd(rows, height)
-        part = max(1, _PART // view[0].size // whole) * whole
-        right = self._b(p, b[np.newaxis])
-        y = np.empty((*view.shape[:3], b.shape[1]), np.float32)
-        for start in range(0, len(view), part):
-            made = y[start : start + part]
-            first = start * height * depth
-            made[...] = self._product(p, view[np.newaxis, start : start + part], 4, right, b.shape[1], first).reshape(
-                made.shape
-            )
+        slots = -(-depth // columns) * columns  # of a row
+        # Slots count through one matrix after the other: more than one is converted at once.
+        part = max(1, _PART // (depth * rows)) * rows if batches == 1 else height
+        y = np.empty((batches, height, outputs), np.float32)
+        for start in range(0, height, part):
+            stop = min(start + part, height)
+            result = p.multiply(self._a(p, grid.part(start, stop), start * slots), right)
+            y[:, start:stop] = result.reshape(batches, -1, result.shape[-1])[:, : stop - start, :outputs]
         return y
 
     def linear_forward(self, p: Pass, x: Array, w: Array) -> Array:
@@ -103,17 +92,20 @@ class Unfolded:
 
     def conv_forward(self, p: Pass, x: Array, w: Array, stride: int, padding: int) -> Array:
         """(N H' W', C kh kw) x (C kh kw, out)."""
-        return self._by_parts(p, _unfolded(x, w.shape[:2], stride, padding), _weights(w, 2))
+        view = _unfolded(x, w.shape[:2], stride, padding)
+        return self._multiply(p, view[np.newaxis], _weights(w, 2), 4).reshape(*view.shape[:3], -1)
 
     def conv_data(self, p: Pass, g: Array, w: Array, stride: int, padding: int, x_shape: tuple[int, ...]) -> Array:
         """(N H W, out kh kw) x (out kh kw, C)."""
-        return self._by_parts(p, _gathered(g, w.shape, stride, padding, x_shape), _weights(w, 3))
+        view = _gathered(g, w.shape, stride, padding, x_shape)
+        return self._multiply(p, view[np.newaxis], _weights(w, 3), 4).reshape(x_shape)
 
     def conv_weight(self, p: Pass, x: Array, g: Array, stride: int, padding: int, w_shape: tuple[int, ...]) -> Array:
         """(C kh kw, N H' W') x (N H' W', out)."""
-        view = _unfolded(x, w_shape[:2], stride, padding).transpose(3, 4, 5, 0, 1, 2)
-        dw = self._by_parts(p, view, g.reshape(-1, w_shape[3]))
-        return np.ascontiguousarray(dw.transpose(1, 2, 0, 3))
+        kh, kw, channels, outputs = w_shape
+        view = _unfolded(x, (kh, kw), stride, padding).transpose(3, 4, 5, 0, 1, 2)
+        dw = self._multiply(p, view[np.newaxis], g.reshape(1, -1, outputs), 4)
+        return np.ascontiguousarray(dw.reshape(channels, kh, kw, outputs).transpose(1, 2, 0, 3))
 
     def depthwise_forward(self, p: Pass, x: Array, w: Array, stride: int, padding: int) -> Array:
         """(N H' W', kh kw) x (kh kw, 1) for each channel."""
@@ -153,8 +145,8 @@ def _gathered(g: Array, w_shape: tuple[int, ...], stride: int, padding: int, x_s
 
 
 def _weights(w: Array, channel: int) -> Array:
-    """(kh, kw, C, out) -> (channel kh kw, the other channels)."""
-    return w.transpose(channel, 0, 1, 5 - channel).reshape(w.shape[channel] * w.shape[0] * w.shape[1], -1)
+    """(kh, kw, C, out) -> (1, channel kh kw, the other channels)."""
+    return w.transpose(channel, 0, 1, 5 - channel).reshape(1, w.shape[channel] * w.shape[0] * w.shape[1], -1)
 
 
 def _by_channel(x: Array) -> Array:

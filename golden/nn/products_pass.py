@@ -10,7 +10,7 @@ from golden.nn.engines import Engine
 from golden.nn.layer import Array
 from golden.nn.precision import Operand, Order, Product
 from golden.nn.products_emulator import Reuse
-from golden.nn.unfold import tiles
+from golden.nn.unfold import Grid
 
 __all__ = ["Pass", "Record", "along"]
 
@@ -106,13 +106,13 @@ class Pass:
         """Rows and columns of a square tile: the root of the block."""
         return isqrt(self.shared)
 
-    def tiled(self, which: int, view: Array, axes: int = 2, first: int = 0) -> Converted:
-        """Operand 0 (a) or 1 (b), (T, *rows, *K), in square tiles: views (T, down, tile, across, tile).
+    def tiled(self, which: int, grid: Grid, first: int = 0) -> Converted:
+        """Operand 0 (a) or 1 (b) in square tiles: views (T, down, tile, across, tile).
 
         Tiles go row by row, elements within a tile too; edges are filled up with zeros. `first` as for `a`.
         """
         size = self.tile
-        converted = self._convert(which, tiles(view, axes, size), 3, first)
+        converted = self._convert(which, grid.tiles(size), 3, first)
         split = (*converted.values.shape[:3], size, size)
         return replace(converted.map(lambda v: v.reshape(split).transpose(0, 1, 3, 2, 4)), run=size)
 

@@ -1,10 +1,12 @@
 """Views of tensors as stacks of matrices, copied to where a converter reads them: row by row, or tile by tile.
 
-A view has axes (T, *rows, *K). Its elements lie in memory where two numbers, one of the row and one of the column, add
-up to, so that a window that overlaps its neighbours is copied without being made first.
+An element of such a matrix lies in memory where two numbers, one of its row and one of its column, add up to, whatever
+axes of a view make the rows and the columns: windows that overlap are copied without being made first.
 """
 
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Self
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 from golden.kernels import available
 from golden.nn.layer import Array
 
-__all__ = ["Offsets", "flat_memory", "matrices", "offsets", "tiles"]
+__all__ = ["Grid", "flat_memory", "offsets"]
 
 Offsets = NDArray[np.int64]
 
@@ -45,44 +47,59 @@ def _offsets(shape: tuple[int, ...], strides: tuple[int, ...], axes: int) -> tup
     return outer(range(axes)).reshape(shape[0], -1), outer(range(axes, len(shape)))
 
 
-def matrices(view: Array, axes: int = 2) -> Array:
-    """(T, *rows, *K), `axes` of them before K -> contiguous (T, M, K); the view itself where it is that already."""
-    if view.flags.c_contiguous or not _compiled(view):
-        return view.reshape(len(view), int(np.prod(view.shape[1:axes])), -1)
-    from golden.kernels.gather import gather_rows  # late: it imports numba
+@dataclass(frozen=True, slots=True, eq=False)
+class Grid:
+    """T matrices (M, K): element (t, i, k) is flat[rows[t, i] + columns[k]]."""
 
-    flat, (rows, columns) = flat_memory(view), offsets(view, axes)
-    out = np.empty((*rows.shape, columns.size), np.float32)
-    for t, first in enumerate(rows):
-        gather_rows(flat, first, columns, out[t])
-    return out
+    flat: Array
+    rows: Offsets
+    columns: Offsets
 
+    @classmethod
+    def of(cls, view: Array, axes: int = 2) -> Self:
+        """A view (T, *rows, *K), `axes` of its axes before K."""
+        return cls(flat_memory(view), *offsets(view, axes))
 
-def tiles(view: Array, axes: int, size: int) -> Array:
-    """(T, *rows, *K) -> (T, down, across, size * size): square tiles, row by row, filled up with zeros at the edges."""
-    if not _compiled(view):
-        return _sliced(matrices(view, axes), size)
-    from golden.kernels.gather import gather_tiles  # late: it imports numba
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(T, M, K)."""
+        return *self.rows.shape, self.columns.size
 
-    flat, (rows, columns) = flat_memory(view), offsets(view, axes)
-    down, across = -(-rows.shape[1] // size), -(-columns.size // size)
-    out = np.empty((len(rows), down, across, size, size), np.float32)
-    for t, first in enumerate(rows):
-        gather_tiles(flat, first, columns, out[t])
-    return out.reshape(len(rows), down, across, size * size)
+    def part(self, start: int, stop: int) -> Self:
+        """Rows start .. stop - 1 of each matrix."""
+        return replace(self, rows=self.rows[:, start:stop])
 
+    def matrices(self) -> Array:
+        """All elements, (T, M, K); a view of them where they lie like that already."""
+        batches, height, width = self.shape
+        if self.columns[-1] == width - 1 and np.array_equal(
+            self.rows.reshape(-1), np.arange(0, batches * height * width, width)
+        ):
+            return self.flat.reshape(self.shape)
+        if not self._compiled:
+            return self.flat[self.rows[..., np.newaxis] + self.columns]
+        from golden.kernels.gather import gather_rows  # late: it imports numba
 
-def _compiled(view: Array) -> bool:
-    return available() and view.dtype == np.float32
+        out = np.empty(self.shape, np.float32)
+        gather_rows(self.flat, np.ascontiguousarray(self.rows).reshape(-1), self.columns, out.reshape(-1, width))
+        return out
 
+    def tiles(self, size: int) -> Array:
+        """(T, down, across, size * size): square tiles, row by row, filled up with zeros at the edges."""
+        batches, height, width = self.shape
+        down, across = -(-height // size), -(-width // size)
+        if not self._compiled:
+            padded = np.zeros((batches, down * size, across * size), self.flat.dtype)
+            padded[:, :height, :width] = self.matrices()
+            split = padded.reshape(batches, down, size, across, size).transpose(0, 1, 3, 2, 4)
+            return split.reshape(batches, down, across, size * size)
+        from golden.kernels.gather import gather_tiles  # late: it imports numba
 
-def _sliced(stack: Array, size: int) -> Array:
-    """`tiles` of (T, M, K) in NumPy."""
-    batches, rows, columns = stack.shape
-    down, across = -(-rows // size), -(-columns // size)
-    if (rows, columns) != (down * size, across * size):
-        padded = np.zeros((batches, down * size, across * size), stack.dtype)
-        padded[:, :rows, :columns] = stack
-        stack = padded
-    split = stack.reshape(batches, down, size, across, size).transpose(0, 1, 3, 2, 4)
-    return split.reshape(batches, down, across, size * size)
+        out = np.empty((batches, down, across, size, size), np.float32)
+        for t, rows in enumerate(self.rows):
+            gather_tiles(self.flat, rows, self.columns, out[t])
+        return out.reshape(batches, down, across, size * size)
+
+    @property
+    def _compiled(self) -> bool:
+        return available() and self.flat.dtype == np.float32

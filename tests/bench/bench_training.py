@@ -10,7 +10,8 @@ during a step above what the model holds between steps (not measured for PyTorch
 stops if its first losses are not ours. `over_torch` is against the faster of its memory orders. Goal: at most 2.
 
 Contenders named after a format compute every product in its blocks, with the bits of the hardware; `over_fp32` is then
-the price of emulation. Goals on LeNet-5: BFP at most 2.5, MX formats at most 4, memory at most 3 times that of fp32.
+the price of emulation; `hbfp4_im2col` and `hbfp4_tile2d` are HBFP4 in these orders. Goals on LeNet-5: BFP at most 2.5,
+MX formats at most 4, memory at most 3 times that of fp32; the two orders have no goal for time.
 """
 
 import argparse
@@ -88,6 +89,10 @@ CONTENDERS: dict[str, Callable[[str, np.ndarray, np.ndarray], Step]] = {
     "torch_nhwc": lambda name, x, y: pytorch(name, x, y, channels_last=True),
 }
 CONTENDERS |= {name: partial(own, prepare=partial(quantise, precision=Precision.named(name))) for name in FORMATS}
+CONTENDERS |= {
+    f"hbfp4_{order}": partial(own, prepare=partial(quantise, precision=Precision.named("hbfp4", order=order)))
+    for order in ("im2col", "tile2d")
+}
 
 PYTORCH = {"torch", "torch_nhwc"}
 

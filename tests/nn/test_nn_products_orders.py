@@ -111,7 +111,7 @@ def test_tile2d_conv(stride, padding, pair, seed, kind):
 @pytest.mark.parametrize(("order", "multiply"), [("im2col", by_rows), ("tile2d", by_tiles)])
 @pytest.mark.parametrize("rounding", ["rne", "sr"])
 def test_unfolding_in_parts_changes_nothing(order, multiply, rounding, monkeypatch):
-    """One image at a time, or as many as end with a tile; words of SR count through all of them."""
+    """A row at a time, or a row of tiles; words of SR count through all of them."""
     if order == "tile2d" and rounding == "sr":
         rounding = "rtz"  # the reference has no words for tiles
     monkeypatch.setattr(products_im2col, "_PART", 1)
