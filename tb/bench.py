@@ -1,42 +1,25 @@
-"""The bench around one unit in a simulator: reset, streams, scoreboard, end of test, all from the manifest.
+"""The bench around a unit with one stream in and one out: streams, scoreboard, end of test, all from the manifest.
 
 A `Bench` plays a batch from reset on and compares each output transfer with the golden model as it comes. The first
 mismatch ends the test with all that is needed to understand it and the command that repeats it.
 """
 
 import random
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import cocotb
-from cocotb.clock import Clock
-from cocotb.triggers import FallingEdge, RisingEdge
+from cocotb.triggers import RisingEdge
 
+from tb.bench_unit import PATIENCE, Mismatch, Tally, UnitBench
 from tb.manifest import Manifest
 from tb.models import Batch, completing, expected, length, rows
 from tb.plan import count_hits
 from tb.ports import Port
 from tb.stream import PATTERNS, Driver, Monitor, Pattern
 
-__all__ = ["Bench", "Mismatch", "Playback", "Scoreboard"]
-
-PERIOD_NS = 10
-_PATIENCE = 4000  # cycles without any transfer that count as a hang; stalls never last that long
-
-
-class Mismatch(AssertionError):
-    """The unit answered something else than the golden model, or nothing, or too much."""
-
-
-@dataclass
-class Tally:
-    """What one simulation has driven."""
-
-    vectors: int = 0
-    cycles: int = 0
-    hits: Counter[str] = field(default_factory=Counter)
+__all__ = ["Bench", "Playback", "Scoreboard"]
 
 
 @dataclass(frozen=True)
@@ -71,14 +54,14 @@ class Scoreboard:
         """Complaint of a batch that does not come to its end."""
         return Mismatch(
             self._story(
-                f"no transfer for {_PATIENCE} cycles: stream {self._bench.o.name} gave {self.done} of "
+                f"no transfer for {PATIENCE} cycles: stream {self._bench.o.name} gave {self.done} of "
                 f"{len(self.words)} transfers, stream {self._bench.i.name} took {sent} of {length(self._inputs)}"
             )
         )
 
     def _story(self, what: str) -> str:
         completes = completing(self._bench.manifest.config, self._inputs)
-        lines = [f"{self._bench.manifest.top}, {self._name}: {what}", self._bench.seeds]
+        lines = [f"{self._bench.manifest.top}, {self._name}: {what}"]
         if self.done < len(completes):
             last = int(completes[self.done])
             lines.append(f"input transfer {last}, which completes it:")
@@ -87,41 +70,15 @@ class Scoreboard:
             begins = int(completes[self.done - 1]) + 1 if self.done else 0
             if begins < last:
                 lines.append(f"  (results may depend on input transfers {begins}..{last} and on sums before them)")
-        return "\n".join([*lines, f"to repeat it: {self._bench.rerun}"])
+        return "\n".join([*lines, self._bench.origin])
 
 
-class Bench:
-    """One unit under test. `rerun` is the command that repeats this simulation, `seeds` what it was started with."""
+class Bench(UnitBench):
+    """A unit of one stream in and one out."""
 
     def __init__(self, dut: Any, manifest: Manifest, tally: Tally, *, seeds: str, rerun: str) -> None:
         (self.i,), (self.o,) = manifest.inputs, manifest.outputs
-        self.dut, self.manifest, self.tally, self.seeds, self.rerun = dut, manifest, tally, seeds, rerun
-        self.clock = getattr(dut, manifest.clock or "clk")
-        if manifest.reset is None or manifest.reset.kind != "synchronous":
-            raise ValueError(f"{manifest.top}: the bench drives units with a synchronous reset")
-        self._reset, self._active = getattr(dut, manifest.reset.name), int(manifest.reset.active == "high")
-        # What inputs carry before the first reset must not matter either
-        noise = random.Random(manifest.sha256)
-        for port, value in (
-            (self.i.valid, noise.getrandbits(1)),
-            (self.i.payload, noise.getrandbits(self.i.payload.width)),
-            (self.o.ready, noise.getrandbits(1)),
-        ):
-            getattr(dut, port.name).value = value
-        self._reset.value = 1 - self._active
-        Clock(self.clock, PERIOD_NS, unit="ns").start()
-
-    async def reset(self) -> None:
-        """One cycle of reset, which has to be enough; nothing may be offered right after it."""
-        await RisingEdge(self.clock)
-        self._reset.value = self._active
-        await RisingEdge(self.clock)
-        self._reset.value = 1 - self._active
-        getattr(self.dut, self.i.valid.name).value = 0
-        await FallingEdge(self.clock)
-        if int(getattr(self.dut, self.o.valid.name).value):
-            raise Mismatch(f"{self.manifest.top}: output valid right after reset\n{self.seeds}")
-        await RisingEdge(self.clock)
+        super().__init__(dut, manifest, tally, seeds=seeds, rerun=rerun)
 
     async def play(
         self,
@@ -174,7 +131,7 @@ class Bench:
             if board.done == len(board.words) and len(driver.cycles) == length(board._inputs):
                 if quiet >= drain:
                     return
-            elif quiet >= _PATIENCE:
+            elif quiet >= PATIENCE:
                 raise board.missing(len(driver.cycles))
 
 

@@ -8,18 +8,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import cocotb
-from cocotb.clock import Clock
-from cocotb.triggers import FallingEdge, RisingEdge
+from cocotb.triggers import RisingEdge
 
-from tb.bench import PERIOD_NS, Mismatch, Tally
-from tb.manifest import Manifest, Stream
+from tb.bench_unit import PATIENCE, Mismatch, UnitBench
+from tb.manifest import Stream
 from tb.models import expected, length
 from tb.plan import count_hits
 from tb.stream import PATTERNS, Driver, Monitor, Pattern
 
 __all__ = ["StreamsBench"]
-
-_PATIENCE = 4000  # cycles without any transfer that count as a hang; stalls never last that long
 
 
 class _Board:
@@ -46,38 +43,8 @@ def _of(patterns: Pattern | Mapping[str, Pattern], stream: str) -> Pattern:
     return patterns[stream] if isinstance(patterns, Mapping) else patterns
 
 
-class StreamsBench:
-    """One unit under test; `seeds` says what it was started with, `rerun` is the command that repeats this."""
-
-    def __init__(self, dut: Any, manifest: Manifest, tally: Tally, *, seeds: str, rerun: str) -> None:
-        self.dut, self.manifest, self.tally, self.seeds, self.rerun = dut, manifest, tally, seeds, rerun
-        self.clock, self._reset = getattr(dut, manifest.clock or "clk"), dut.rst
-        noise = random.Random(manifest.sha256)
-        for stream in manifest.inputs:
-            self.port(stream.valid).value = noise.getrandbits(1)
-            self.port(stream.payload).value = noise.getrandbits(stream.payload.width)
-        for stream in manifest.outputs:
-            self.port(stream.ready).value = noise.getrandbits(1)
-        self._reset.value = 0
-        Clock(self.clock, PERIOD_NS, unit="ns").start()
-
-    def port(self, port: Any) -> Any:
-        """The simulator's handle of a port."""
-        return getattr(self.dut, port.name)
-
-    async def reset(self) -> None:
-        """One cycle of reset, which has to be enough; nothing may be offered right after it."""
-        await RisingEdge(self.clock)
-        self._reset.value = 1
-        await RisingEdge(self.clock)
-        self._reset.value = 0
-        for stream in self.manifest.inputs:
-            self.port(stream.valid).value = 0
-        await FallingEdge(self.clock)
-        offering = [s.name for s in self.manifest.outputs if int(self.port(s.valid).value)]
-        if offering:
-            raise Mismatch(f"{self.manifest.top}: {offering} valid right after reset\n{self.seeds}")
-        await RisingEdge(self.clock)
+class StreamsBench(UnitBench):
+    """A unit of any streams."""
 
     async def play(
         self,
@@ -95,7 +62,7 @@ class StreamsBench:
         after so many and leaves the unit in the middle of its work.
         """
         golden = expected(self.manifest.config, inputs)
-        story = f"{self.manifest.top}, {name}\n{self.seeds}\nto repeat it: {self.rerun}"
+        story = f"{self.manifest.top}, {name}\n{self.origin}"
         boards = {s.name: _Board(s, golden[s.name], story) for s in self.manifest.outputs}
         drivers = {s.name: Driver(self.dut, self.clock, s) for s in self.manifest.inputs}
         monitors = {s.name: Monitor(self.dut, self.clock, s, boards[s.name].take) for s in self.manifest.outputs}
@@ -141,6 +108,6 @@ class StreamsBench:
             if all(done == count for done, count in at.values()):
                 if quiet >= drain:
                     return
-            elif quiet >= _PATIENCE:
+            elif quiet >= PATIENCE:
                 places = ", ".join(f"{name} {done} of {count}" for name, (done, count) in at.items())
-                raise Mismatch(f"no transfer for {_PATIENCE} cycles: {places}\n{story}")
+                raise Mismatch(f"no transfer for {PATIENCE} cycles: {places}\n{story}")

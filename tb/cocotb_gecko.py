@@ -1,41 +1,28 @@
-"""The cocotb tests of the Gecko units; run inside the simulator by `tb.runner`, parameters as in `cocotb_tests`."""
-
-import random
-from zlib import crc32
+"""The cocotb tests of the Gecko units; run inside the simulator by `tb.runner`, parameters as in `cocotb_rig`."""
 
 import cocotb
 import numpy as np
 from cocotb.triggers import FallingEdge, Timer
 
 from golden.gecko.descriptor import Descriptor, Mode, Source
-from tb import runner
-from tb.bench import PERIOD_NS, Mismatch, Tally
 from tb.bench_streams import StreamsBench
+from tb.bench_unit import PERIOD_NS
+from tb.cocotb_rig import GIVEN, MANIFEST, RigNumbers
 from tb.gecko_tensors import joined
-from tb.manifest import Manifest
 from tb.stimulus_gecko import gecko_batch, gecko_corners, tensor_streams
 from tb.stream import PATTERNS, spaced
 
 __all__: list[str] = []
 
 _RESETS = 4
-_GIVEN = runner.parameters()
-_MANIFEST = Manifest.from_dict(_GIVEN["manifest"])
-_CONFIG = _MANIFEST.config
-_TALLY = Tally()
+_CONFIG = MANIFEST.config
 # The stream whose transfers complete results, and the one that carries these.
-_INTO = "data" if _MANIFEST.unit == "container_unpack" else "i"
-_OUT = "data" if _MANIFEST.unit == "container_pack" else "o"
+_INTO = "data" if MANIFEST.unit == "container_unpack" else "i"
+_OUT = "data" if MANIFEST.unit == "container_pack" else "o"
 
 
-class Rig(StreamsBench):
-    """A bench with this test's own random numbers."""
-
-    def __init__(self, dut, test: str) -> None:
-        seeds = f"seed {_GIVEN['seed']}, initial-value seed {_GIVEN['initial_seed']}"
-        super().__init__(dut, _MANIFEST, _TALLY, seeds=seeds, rerun=_GIVEN["rerun"])
-        key = [_GIVEN["seed"], _GIVEN["initial_seed"], crc32(test.encode())]
-        self.numbers, self.rng = np.random.default_rng(key), random.Random(repr(key))
+class Rig(RigNumbers, StreamsBench):
+    """The bench of a test."""
 
     def full(self, tensors: int, rows: int, mode: Mode = Mode.RAW, *, masks: bool = False):
         """Tensors of full rows, every value of which fills its lane's word in a container."""
@@ -51,18 +38,6 @@ class Rig(StreamsBench):
             values = values.astype(np.uint8 if bits == 8 else f"u{bits // 8}")
             parts.append(tensor_streams(_CONFIG, d, values, self.numbers, corrupt=0, late=False))
         return joined(parts)
-
-    def check(self, what: str, measured: np.ndarray, stated: int) -> None:
-        """Demand that all of some cycle counts are what the manifest states."""
-        if (measured != stated).any():
-            raise Mismatch(
-                f"{_MANIFEST.top}: {what}: {measured.min()}..{measured.max()} cycles, the manifest says {stated}\n"
-                f"{self.seeds}\nto repeat it: {self.rerun}"
-            )
-
-    def close(self) -> None:
-        """Hand over what all tests so far have driven."""
-        runner.report({"vectors": _TALLY.vectors, "cycles": _TALLY.cycles, "hits": dict(_TALLY.hits)})
 
 
 @cocotb.test()
@@ -82,7 +57,7 @@ async def matrix(dut, idle: str, backpressure: str) -> None:
     await rig.reset()
     await rig.play(
         f"idle {idle}, backpressure {backpressure}",
-        gecko_batch(_CONFIG, _GIVEN["vectors"], rig.numbers),
+        gecko_batch(_CONFIG, GIVEN["vectors"], rig.numbers),
         rig.rng,
         idle=PATTERNS[idle],
         backpressure=PATTERNS[backpressure],
@@ -91,13 +66,13 @@ async def matrix(dut, idle: str, backpressure: str) -> None:
 
 
 @cocotb.test()
-@cocotb.parametrize(slow=list(_MANIFEST.streams))
+@cocotb.parametrize(slow=list(MANIFEST.streams))
 async def slow_stream(dut, slow: str) -> None:
     """One stream moves seldom, all others whenever they can: nothing is lost in front of it."""
     rig = Rig(dut, f"slow {slow}")
     await rig.reset()
-    patterns = {name: spaced(20) if name == slow else PATTERNS["never"] for name in _MANIFEST.streams}
-    batch = gecko_batch(_CONFIG, _GIVEN["vectors"], rig.numbers)
+    patterns = {name: spaced(20) if name == slow else PATTERNS["never"] for name in MANIFEST.streams}
+    batch = gecko_batch(_CONFIG, GIVEN["vectors"], rig.numbers)
     await rig.play(f"slow {slow}", batch, rig.rng, idle=patterns, backpressure=patterns)
     rig.close()
 
@@ -111,7 +86,7 @@ async def pace(dut) -> None:
     rig = Rig(dut, "pace")
     await rig.reset()
     packs = _OUT == "data"
-    buffered = _CONFIG["zero_mask"] == "on" and (packs or "encoder" in _MANIFEST.unit)
+    buffered = _CONFIG["zero_mask"] == "on" and (packs or "encoder" in MANIFEST.unit)
     tensors, length = (1, 48) if packs else (5, 16 if buffered else 11)
     played = await rig.play("without masks", rig.full(tensors, length, Mode.DELTA), rig.rng)
     rows = np.array(played["i" if packs else "o"])
@@ -130,9 +105,9 @@ async def latency(dut) -> None:
     """Tensors of one row, far apart: each appears as many cycles after its transfer as the manifest states."""
     rig = Rig(dut, "latency")
     await rig.reset()
-    idle = {stream.name: PATTERNS["never"] for stream in _MANIFEST.inputs} | {_INTO: spaced(_MANIFEST.latency + 12)}
+    idle = {stream.name: PATTERNS["never"] for stream in MANIFEST.inputs} | {_INTO: spaced(MANIFEST.latency + 12)}
     played = await rig.play("latency", rig.full(12, 1), rig.rng, idle=idle)
-    rig.check("latency", np.array(played[_OUT]) - np.array(played[_INTO]), _MANIFEST.latency)
+    rig.check("latency", np.array(played[_OUT]) - np.array(played[_INTO]), MANIFEST.latency)
     rig.close()
 
 
@@ -164,8 +139,8 @@ async def ready_is_registered(dut) -> None:
     playing = cocotb.start_soon(
         rig.play("ready", batch, rig.rng, idle=PATTERNS["coin"], backpressure=PATTERNS["coin"], cycles=120)
     )
-    given = [rig.port(stream.ready) for stream in _MANIFEST.inputs]
-    taken = [rig.port(stream.ready) for stream in _MANIFEST.outputs]
+    given = [rig.port(stream.ready) for stream in MANIFEST.inputs]
+    taken = [rig.port(stream.ready) for stream in MANIFEST.outputs]
     moved = 0
     for _ in range(100):
         await FallingEdge(rig.clock)
@@ -181,5 +156,5 @@ async def ready_is_registered(dut) -> None:
         moved += len(seen) > 1
     playing.cancel()
     if moved:
-        raise Mismatch(f"{_MANIFEST.top}: inputs' ready followed the outputs' in {moved} of 100 cycles\n{rig.seeds}")
+        rig.complain(f"inputs' ready followed the outputs' in {moved} of 100 cycles")
     rig.close()

@@ -1,19 +1,12 @@
-"""The cocotb tests that every unit with streams passes; run inside the simulator by `tb.runner`.
-
-Parameters: `manifest` (parsed JSON), `seed`, `initial_seed`, `vectors` (input transfers per cell of the matrix) and
-`rerun` (the command that repeats the simulation). The report says what all tests together drove.
-"""
-
-import random
-from zlib import crc32
+"""The cocotb tests that every unit with streams passes; run inside the simulator by `tb.runner`, see `cocotb_rig`."""
 
 import cocotb
 import numpy as np
 from cocotb.triggers import FallingEdge, RisingEdge, Timer
 
-from tb import runner
-from tb.bench import PERIOD_NS, Bench, Mismatch, Tally
-from tb.manifest import Manifest
+from tb.bench import Bench
+from tb.bench_unit import PERIOD_NS
+from tb.cocotb_rig import GIVEN, MANIFEST, RigNumbers
 from tb.models import completing, transfers
 from tb.stimulus import corner_batch, least_transfers, random_batch
 from tb.stream import PATTERNS, Driver, spaced
@@ -22,27 +15,14 @@ __all__: list[str] = []
 
 _RESETS = 4
 _SETTLED = 8  # transfers after which buffers are full and a unit runs at its own pace
-_GIVEN = runner.parameters()
-_MANIFEST = Manifest.from_dict(_GIVEN["manifest"])
-_TALLY = Tally()
 
 
-class Rig(Bench):
-    """A bench with this test's own random numbers."""
-
-    def __init__(self, dut, test: str) -> None:
-        seeds = f"seed {_GIVEN['seed']}, initial-value seed {_GIVEN['initial_seed']}"
-        super().__init__(dut, _MANIFEST, _TALLY, seeds=seeds, rerun=_GIVEN["rerun"])
-        key = [_GIVEN["seed"], _GIVEN["initial_seed"], crc32(test.encode())]
-        self.numbers, self.rng = np.random.default_rng(key), random.Random(repr(key))
+class Rig(RigNumbers, Bench):
+    """The bench of a test."""
 
     def random(self, count: int):
         """Random input transfers, enough for a few outputs."""
-        return random_batch(_MANIFEST.config, max(count, 2 * least_transfers(_MANIFEST.config)), self.numbers)
-
-    def close(self) -> None:
-        """Hand over what all tests so far have driven."""
-        runner.report({"vectors": _TALLY.vectors, "cycles": _TALLY.cycles, "hits": dict(_TALLY.hits)})
+        return random_batch(MANIFEST.config, max(count, 2 * least_transfers(MANIFEST.config)), self.numbers)
 
 
 @cocotb.test()
@@ -50,15 +30,11 @@ async def corners_at_full_rate(dut) -> None:
     """Every test point; neither side pauses, and the unit keeps the pace that its manifest states."""
     rig = Rig(dut, "corners")
     await rig.reset()
-    played = await rig.play("corners at full rate", corner_batch(_MANIFEST.config, rig.numbers), rig.rng)
-    transfers_, cycles = _MANIFEST.throughput
+    played = await rig.play("corners at full rate", corner_batch(MANIFEST.config, rig.numbers), rig.rng)
+    transfers_, cycles = MANIFEST.throughput
     times = np.array(played.sent)[_SETTLED:]
     pace = times[transfers_:] - times[:-transfers_]
-    if (pace != cycles).any():
-        raise Mismatch(
-            f"{_MANIFEST.top}: {transfers_} input transfers took {pace.min()}..{pace.max()} cycles, "
-            f"the manifest says {cycles}\n{rig.seeds}\nto repeat it: {rig.rerun}"
-        )
+    rig.check(f"{transfers_} input transfers", pace, cycles)
     rig.close()
 
 
@@ -70,7 +46,7 @@ async def matrix(dut, idle: str, backpressure: str) -> None:
     await rig.reset()
     await rig.play(
         f"idle {idle}, backpressure {backpressure}",
-        rig.random(_GIVEN["vectors"]),
+        rig.random(GIVEN["vectors"]),
         rig.rng,
         idle=PATTERNS[idle],
         backpressure=PATTERNS[backpressure],
@@ -83,19 +59,15 @@ async def latency(dut) -> None:
     """Single results, far apart: each appears as many cycles after its last input as the manifest states."""
     rig = Rig(dut, "latency")
     await rig.reset()
-    _, steps_out = transfers(_MANIFEST.config)
+    _, steps_out = transfers(MANIFEST.config)
     inputs = rig.random(12)
     if "last" in inputs:
         inputs["last"] |= 1
-    gap = _MANIFEST.latency + _MANIFEST.throughput[1] + 4
+    gap = MANIFEST.latency + MANIFEST.throughput[1] + 4
     played = await rig.play("latency", inputs, rig.rng, idle=spaced(gap))
-    sent = np.array(played.sent)[completing(_MANIFEST.config, inputs)][::steps_out]
+    sent = np.array(played.sent)[completing(MANIFEST.config, inputs)][::steps_out]
     measured = np.array(played.shown)[::steps_out] - sent
-    if (measured != _MANIFEST.latency).any():
-        raise Mismatch(
-            f"{_MANIFEST.top}: results appeared {measured.min()}..{measured.max()} cycles after their last input, "
-            f"the manifest says {_MANIFEST.latency}\n{rig.seeds}\nto repeat it: {rig.rerun}"
-        )
+    rig.check("from a result's last input to the result", measured, MANIFEST.latency)
     rig.close()
 
 
@@ -134,13 +106,11 @@ async def ready_is_registered(dut) -> None:
     sending.cancel()
     named = any(
         {rig.o.ready.name, rig.i.ready.name} <= set(path.values() if isinstance(path, dict) else path)
-        for path in _GIVEN["manifest"].get("combinational_paths", [])
+        for path in GIVEN["manifest"].get("combinational_paths", [])
     )
     if (moved > 0) != named:
         says = "names" if named else "does not name"
-        raise Mismatch(
-            f"{_MANIFEST.top}: {rig.i.ready.name} followed {rig.o.ready.name} in {moved} of 120 cycles; "
-            f"the manifest {says} that path\n{rig.seeds}\nto repeat it: {rig.rerun}"
-        )
+        followed = f"{rig.i.ready.name} followed {rig.o.ready.name} in {moved} of 120 cycles"
+        rig.complain(f"{followed}; the manifest {says} that path")
     await RisingEdge(rig.clock)
     rig.close()
