@@ -1,6 +1,6 @@
 """Batches of transfers, and blocks read out of them: what every model, pattern and test point builds on.
 
-A batch is a dict of base field name (manifest.py) -> unsigned codes, (n, N) for array fields, (n,) for scalars, in
+A batch is a dict of base field name (ports.py) -> unsigned codes, (n, N) for array fields, (n,) for scalars, in
 stream order. A block's fields carry the prefix of their operand: "" in a converter, "a." and "b." in a dot product,
 "a[0]." up to "a[k]." where several blocks enter in one transfer.
 """

@@ -12,9 +12,10 @@ from typing import Any
 import cocotb
 from cocotb.triggers import RisingEdge
 
+from tb.batches import Batch, length, rows
 from tb.bench_unit import PATIENCE, Mismatch, Tally, UnitBench
 from tb.manifest import Manifest
-from tb.models import Batch, completing, expected, length, rows
+from tb.models import completing, expected
 from tb.plan import count_hits
 from tb.ports import Port
 from tb.stream import PATTERNS, Driver, Monitor, Pattern

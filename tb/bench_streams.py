@@ -10,9 +10,10 @@ from typing import Any
 import cocotb
 from cocotb.triggers import RisingEdge
 
+from tb.batches import length
 from tb.bench_unit import PATIENCE, Mismatch, UnitBench
 from tb.manifest import Stream
-from tb.models import expected, length
+from tb.models import expected
 from tb.plan import count_hits
 from tb.stream import PATTERNS, Driver, Monitor, Pattern
 

@@ -16,11 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from tb.batches import length, rows
 from tb.build import build_bulk
 from tb.bulk import Bulk, BulkError
 from tb.check_file import check_file
 from tb.manifest import Manifest, Stream
-from tb.models import by_stream, completing, expected, length, rows
+from tb.models import by_stream, completing, expected
 from tb.ports import Batch
 from tb.stimulus import corner_batch, random_batch
 from tb.toolchain import find_verilator

@@ -15,10 +15,10 @@ import golden
 from golden.blocks import BlockArray
 from golden.catalog import get_format
 from hdl.registry import make_config
+from tb.batches import to_float
 from tb.build import build_bulk
 from tb.bulk import Bulk
 from tb.manifest import Manifest
-from tb.models import to_float
 from tb.regression import emitted
 
 __all__ = ["Arithmetic", "Chain", "Compared", "Difference", "Golden"]

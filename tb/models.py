@@ -15,18 +15,7 @@ from golden.catalog import get_format
 from golden.formats import BlockFormat
 from golden.units import relu
 from golden.words import lane_words
-from tb.batches import (
-    Batch,
-    Config,
-    as_blocks,
-    block_fields,
-    chunked,
-    length,
-    rows,
-    stitch,
-    to_code,
-    to_float,
-)
+from tb.batches import Batch, Config, as_blocks, block_fields, chunked, length, stitch, to_code, to_float
 from tb.convert import convert_model
 from tb.dropback import dropback_model
 from tb.models_dot import accumulated, dot_model
@@ -37,15 +26,10 @@ from tb.sliced import sliced_model
 
 __all__ = [
     "MODELS",
-    "Batch",
-    "Config",
     "by_stream",
     "completing",
     "expected",
-    "length",
     "random_words",
-    "rows",
-    "to_float",
     "transfers",
 ]
 

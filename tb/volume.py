@@ -12,12 +12,13 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Any
 
+from tb.batches import length
 from tb.build import build_bulk
 from tb.bulk import Bulk, BulkError
 from tb.bulk_check import first_mismatch
 from tb.command import add_number, add_record, command_parser, run_command, speaker, spelt
 from tb.manifest import Manifest
-from tb.models import by_stream, expected, length
+from tb.models import by_stream, expected
 from tb.regression import emitted
 from tb.report import provenance, write_json
 from tb.spaces import SETS, Job

@@ -99,7 +99,7 @@ class DotCore(StreamUnit[DotCoreConfig]):
 
     @property
     def latency(self) -> int:
-        """None."""
+        """0: there is no clock."""
         return 0
 
     @property

@@ -93,7 +93,7 @@ class FloatUnit(StreamUnit[Config], ABC):
 
     @property
     def latency(self) -> int:
-        """None with plain ports."""
+        """A register behind the pipeline's; 0 with plain ports, which have no clock."""
         return self.config.pipeline + 1 if self.clocked else 0
 
     @property

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tb.batches import length
 from tb.build import Model
 from tb.bulk import Bulk, BulkError
 from tb.bulk_check import REGIMES, stalls
 from tb.manifest import Manifest
-from tb.models import completing, expected, length
+from tb.models import completing, expected
 from tb.mutants.plant import SELECT
 from tb.plan import hit_masks
 from tb.ports import Batch

@@ -17,12 +17,12 @@ from golden.formats import Rounding
 from golden.rounding import TARGETS, canonical_nan, to_float
 from hdl.registry import make_config
 from tb import pairwise, verified
-from tb.batches import element_field, prefixes, scale_field, tensor_scales, to_code
+from tb.batches import element_field, length, prefixes, scale_field, tensor_scales, to_code
 from tb.bulk_check import check
 from tb.configurations import FORMATS, configurations, find
 from tb.covering import covering_array, missing_pairs
 from tb.manifest import Manifest
-from tb.models import expected, length
+from tb.models import expected
 from tb.models_dot import fixed_widths
 from tb.plan import count_hits, points, verdict
 from tb.regression import emitted

@@ -11,13 +11,14 @@ from golden.gecko.descriptor import Descriptor, Mode, Source
 from golden.gecko.size import choose
 from golden.gecko.values import DTYPES, as_bits
 from hdl.registry import make_config
+from tb.batches import length
 from tb.build import build_bulk
 from tb.bulk import Bulk
 from tb.bulk_check import first_mismatch
 from tb.gecko_draw import random_descriptor, random_values
 from tb.gecko_tensors import joined
 from tb.manifest import Manifest
-from tb.models import expected, length
+from tb.models import expected
 from tb.regression import emitted
 from tb.stimulus_gecko import gecko_batch, tensor_streams
 

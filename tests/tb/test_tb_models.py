@@ -8,8 +8,9 @@ from golden import reference
 from golden.catalog import get_format
 from golden.formats import Rounding
 from hdl.registry import make_config
+from tb.batches import length
 from tb.manifest import Manifest
-from tb.models import completing, expected, length, transfers
+from tb.models import completing, expected, transfers
 from tb.regression import emitted
 from tb.stimulus import random_batch
 

@@ -7,8 +7,9 @@ import pytest
 
 from hdl.config import BlockUnitConfig
 from hdl.registry import UNITS, make_config
+from tb.batches import length
 from tb.configurations import configurations, shape
-from tb.models import expected, length
+from tb.models import expected
 from tb.plan import count_hits, points, verdict
 from tb.stimulus import corner_batch, random_batch
 from tb.testpoints import Need, Point, judge
