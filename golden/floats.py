@@ -1,9 +1,9 @@
 """Arithmetic of any small float, on codes: multiply, add, fused multiply-add, sums and dot products, RNE.
 
-Codes are unsigned integers, sign on top. Everything is done in 64-bit integers
-(products of FP32 significands have 48), exact or with a sticky bit that stands
-for what is below, and rounded once: to nearest, ties to even, gradual underflow, overflow to infinity (E4M3, which has
-none: to NaN), -0 + -0 = -0, other exact zeros of a sum +0. Every NaN that comes out is the canonical one.
+Codes are unsigned integers, sign on top. Everything is done in 64-bit integers (products of FP32 significands have 48),
+exact or with a sticky bit that stands for what is below, and rounded once: to nearest, ties to even, gradual underflow,
+overflow to infinity (E4M3, which has none: to NaN), -0 + -0 = -0, other exact zeros of a sum +0. Every NaN that comes
+out is the canonical one.
 """
 
 from dataclasses import dataclass
@@ -80,12 +80,9 @@ def _pack(negative: Any, magnitude: Any, nan: Any, fmt: FloatFormat) -> Codes:
 
 def multiply(a: Any, b: Any, fmt: FloatFormat) -> Codes:
     """a * b, elementwise and broadcast; zero times infinity is NaN."""
-    x, y = _unpack(a, fmt), _unpack(b, fmt)
-    zero = (x.significand == 0) & ~x.infinite | (y.significand == 0) & ~y.infinite
-    infinite = x.infinite | y.infinite
-    code = _round(x.significand * y.significand, x.exponent + y.exponent, fmt)
-    nan = x.nan | y.nan | infinite & zero
-    return _pack(x.negative ^ y.negative, np.where(infinite, fmt.infinity, code), nan, fmt)
+    product = _product(a, b, fmt)
+    code = _round(product.significand, product.exponent, fmt)
+    return _pack(product.negative, np.where(product.infinite, fmt.infinity, code), product.nan, fmt)
 
 
 def add(a: Any, b: Any, fmt: FloatFormat) -> Codes:
@@ -95,14 +92,16 @@ def add(a: Any, b: Any, fmt: FloatFormat) -> Codes:
 
 def fma(a: Any, b: Any, c: Any, fmt: FloatFormat) -> Codes:
     """a * b + c with one rounding; zero times infinity is NaN, whatever c is."""
+    return _add(_product(a, b, fmt), _unpack(c, fmt), fmt)
+
+
+def _product(a: Any, b: Any, fmt: FloatFormat) -> _Parts:
+    """a * b, exact."""
     x, y = _unpack(a, fmt), _unpack(b, fmt)
     infinite = x.infinite | y.infinite
     zero = (x.significand == 0) & ~x.infinite | (y.significand == 0) & ~y.infinite
     nan = x.nan | y.nan | infinite & zero
-    product = _Parts(
-        x.negative ^ y.negative, x.significand * y.significand, x.exponent + y.exponent, infinite & ~nan, nan
-    )
-    return _add(product, _unpack(c, fmt), fmt)
+    return _Parts(x.negative ^ y.negative, x.significand * y.significand, x.exponent + y.exponent, infinite & ~nan, nan)
 
 
 def _add(x: _Parts, y: _Parts, fmt: FloatFormat) -> Codes:
@@ -185,19 +184,17 @@ def dot_fused(a: Any, b: Any, fmt: FloatFormat) -> Codes:
 
     An exact zero is +0 unless every product is -0.
     """
-    x, y = _unpack(a, fmt), _unpack(b, fmt)
-    infinite = x.infinite | y.infinite
-    zero = (x.significand == 0) & ~x.infinite | (y.significand == 0) & ~y.infinite
-    negative: NDArray[np.bool_] = x.negative ^ y.negative
-    plus, minus = (np.asarray((infinite & sign).any(axis=-1)) for sign in (~negative, negative))
-    nan = np.asarray((x.nan | y.nan | infinite & zero).any(axis=-1) | plus & minus)
+    terms = _product(a, b, fmt)
+    negative = terms.negative
+    plus, minus = (np.asarray((terms.infinite & sign).any(axis=-1)) for sign in (~negative, negative))
+    nan = np.asarray(terms.nan.any(axis=-1) | plus & minus)
     codes = np.zeros(len(nan), np.int64)
     for k in range(len(nan)):
         if nan[k] or plus[k] or minus[k]:
             codes[k] = fmt.nan if nan[k] else fmt.infinity | (fmt.sign if minus[k] else 0)
             continue
-        terms = zip(negative[k], x.significand[k], y.significand[k], x.exponent[k] + y.exponent[k], strict=True)
-        total = sum((-1 if n else 1) * (int(s) * int(t) << int(e) - 2 * fmt.lowest) for n, s, t, e in terms)
+        row = zip(negative[k], terms.significand[k], terms.exponent[k], strict=True)
+        total = sum((-1 if n else 1) * (int(s) << int(e) - 2 * fmt.lowest) for n, s, e in row)
         codes[k] = round_fraction(total * Fraction(2) ** (2 * fmt.lowest), fmt)
         if total == 0 and negative[k].all():
             codes[k] = fmt.sign
