@@ -133,22 +133,25 @@ BITWAVE_ENTRIES = [
     ),
     *(_bitwave(f"bitwave, floors {m} and {k}", least_m=m, least_k=k) for m, k in ((0, 4), (2, 2), (2, 4))),
 ]
+
+
+def _both(name: str, rate: float, gamma: float = 1.0, limit: float = 20, epochs: int | None = None) -> Entry:
+    flags = _lengths("qm-qe", rate, gamma, limit, source="bf16")
+    return Entry(name=name, policy="qm_qe", flags=flags, run={"epochs": epochs} if epochs else {})
+
+
 # What the speed of learned lengths does, how long they need, and which fixed ones a network survives.
 LENGTH_ENTRIES = [
     Entry(name="fp32", policy="fp32"),
     *(
-        Entry(
-            name=f"qm+qe rate {rate:g} gamma {gamma:g} {kind}",
-            policy="qm_qe",
-            flags=_lengths("qm-qe", rate, gamma, limit, source="bf16"),
-        )
-        for kind, limit in (("slow", 20), ("free", 1e9))
-        for rate in (0.02, 0.2, 2.0)
-        for gamma in (0.1, 1.0)
+        _both(f"qm+qe rate {rate:g} gamma {gamma:g} {kind}", rate, gamma, limit)
+        for kind, limit, rates in (("slow", 20, (0.02, 0.2, 0.4, 0.8, 2.0)), ("free", 1e9, (0.02, 0.2, 2.0)))
+        for rate in rates
+        for gamma in ((0.1, 1.0) if rate not in (0.4, 0.8) else (1.0,))
     ),
-    Entry(name="qm+qe, 300 epochs", policy="qm_qe", flags=_lengths("qm-qe", source="bf16"), run={"epochs": 300}),
+    *(_both(f"qm+qe rate {rate:g} gamma 1 slow, 300 epochs", rate, epochs=300) for rate in (0.2, 2.0)),
     Entry(
-        name="qm+qe published, 300 epochs",
+        name="qm+qe as published, 300 epochs",
         policy="qm_qe",
         flags={"qm-qe-source": "bf16", "qm-qe-max-step": 23.0},
         run={"epochs": 300},

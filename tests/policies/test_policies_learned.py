@@ -59,6 +59,30 @@ def test_joint_cut_is_mantissa_after_exponent():
     assert finer.sum() != pytest.approx((truncate(X, 3).astype(np.float64) - truncate(X, 2)).sum(), rel=1e-3)
 
 
+def test_both_lengths_of_a_tensor_are_drawn_independently():
+    policy = make_policy("qm_qe").begin(network(seed=4))
+    policy.lengths["first/weight/m"].value, policy.lengths["first/weight/k"].value = 3.5, 4.5
+    seen = []
+    for step in range(40):
+        policy.quantize("first", Role.WEIGHT, X, training=True)
+        precision = policy.precision("first", Role.WEIGHT)
+        seen.append((precision.mantissa_bits, precision.exponent_bits))
+        expected = drawn(3.5, "first/weight/qm", step, 4), drawn(4.5, "first/weight/qk", step, 4)
+        assert seen[-1] == expected
+        policy.on_step(1.0)
+    assert set(seen) == {(m, k) for m in (3, 4) for k in (4, 5)}
+
+
+def test_lengths_may_begin_short_and_stay():
+    hyper = {"first_m": 2, "first_k": 3, "lr": 0.0, "source": "bf16"}
+    policy = make_policy("qm_qe", {"qm_qe": hyper}).begin(network())
+    got = policy.quantize("first", Role.WEIGHT, X, training=True)
+    assert hexes(got) == hexes(truncate(window(X, 3), 2))
+    policy.learn("first", Role.WEIGHT, X, np.ones_like(X))
+    policy.update(1.0)
+    assert {length.value for length in policy.lengths.values()} == {2.0, 3.0}
+
+
 def test_evaluation_rounds_lengths_up():
     policy = make_policy("qm").begin(network())
     policy.lengths["last/activation/m"].value = 2.01
@@ -158,12 +182,22 @@ def test_stochastic_rounding_is_unbiased_and_clamped_first():
 
 
 def test_running_range_serves_evaluation():
-    policy = make_policy("static", {"static": {"forward": 4, "momentum": 0.5}}).begin(network())
+    policy = make_policy("static", {"static": {"forward": 4, "momentum": 0.75}}).begin(network())
     for high in (1.0, 3.0):
         policy.quantize("first", Role.ACTIVATION, np.array([0.0, high], np.float32), training=True)
     got = policy.quantize("first", Role.ACTIVATION, np.array([0.0, 50.0], np.float32), training=False)
-    assert got.tolist() == [0.0, 2.0]
+    assert got.tolist() == [0.0, 1.5]
     assert hexes(policy.quantize("last", Role.ACTIVATION, X, training=True)) == hexes(X)  # the classifier is FP32
+
+
+def test_gradients_are_rounded_by_the_words_of_their_step():
+    policy = make_policy("static", {"static": {"backward": 3}}).begin(network(seed=9))
+    for step in range(3):
+        words = counter_words("middle/gradient", step, X.size, 9)
+        assert hexes(policy.quantize("middle", Role.GRADIENT, X, training=True)) == hexes(
+            quantize_gradient(X, 3, words)
+        )
+        policy.on_step(1.0)
 
 
 def test_fast_prefers_four_bits_where_two_lose_much():
@@ -218,6 +252,7 @@ def test_resume_is_exact(name):
                 x = np.random.default_rng(step).standard_normal((4, 8)).astype(np.float32)
                 out.append(hexes(policy.quantize("middle", role, x, training=True)))
                 policy.learn("middle", role, x, x) if role is not Role.GRADIENT else None
+            out.append(hexes(policy.quantize("middle", Role.ACTIVATION, 2 * x, training=False)))
             policy.update(5.0)
             policy.on_step(2.0 - 0.05 * step)
             if step % 5 == 4:

@@ -53,6 +53,21 @@ def test_bitwave_is_whole_after_a_change_of_learning_rate():
     assert seen == [(7, 8), (7, 8), (6, 8)]
 
 
+def test_bitwave_may_begin_late():
+    """Nothing is seen before: the running mean starts at the first loss that counts."""
+    policy = bitwave(source="bf16", start=2)
+    for epoch in range(2):
+        for loss in (9.0, 5.0, 1.0):
+            policy.on_step(loss)
+            assert (policy.m, policy.k, policy.mean) == (7, 8, None)
+        policy.on_epoch(1.0)
+        assert policy.epoch == epoch + 1
+    policy.on_step(2.0)
+    assert policy.mean == 2.0
+    policy.on_step(1.0)
+    assert (policy.m, policy.k) == (6, 8)
+
+
 def test_bitwave_minima_and_maxima():
     policy = bitwave(source="bf16")
     for step in range(60):
@@ -152,6 +167,20 @@ def test_cpt_vector():
     assert first == VECTORS["cpt"]["first_iteration_of_bits"]
     assert [bits[t] for t in (0, 288, 500, 802, 1000, 1500, 1712)] == [3, 3, 4, 5, 6, 7, 8]
     assert cycle_bits(period, period, 3, 8) == 3
+
+
+def test_cpt_cycles_by_the_step_over_the_whole_run():
+    """4 epochs of 10 steps in 3 cycles: 13 steps each, so the fourth begins at step 39."""
+    policy = make_policy("cpt", {"cpt": {"cycles": 3}}).begin(network(epochs=4, steps=10))
+    bits = []
+    for step in range(40):
+        bits.append(policy.forward_bits("first"))
+        assert policy.gradient_bits("first") == 8
+        policy.on_step(1.0)
+        if step % 10 == 9:
+            policy.on_epoch(1.0)
+    assert bits == [cycle_bits(step, 13, 3, 8) for step in range(40)]
+    assert [step for step in range(1, 40) if bits[step] < bits[step - 1]] == [13, 26, 39]
 
 
 def test_cpt_saving_is_the_printed_one():

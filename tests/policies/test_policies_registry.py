@@ -73,6 +73,8 @@ def test_names_that_cannot_be(text, message):
         ("pfq", {"schedule": "a,b,c"}, "--pfq-schedule 'a,b,c': epochs separated by commas"),
         ("cpt", {"low": 9}, "--cpt-low 9: 2..8"),
         ("bitwave", {"window": "min"}, "--bitwave-window min: one of max, sym"),
+        ("qm", {"first_m": 9, "source": "bf16"}, "--qm-first-m 9: -1..7 of bf16"),
+        ("qm_qe", {"first_k": 1, "window": "sym"}, "--qm-qe-first-k 1: 2..8 with window sym"),
         ("boosters", {"boost": 1.5}, "--boosters-boost 1.5: an integer in 0..10000"),
         ("qe", {"stale_bias": "yes"}, "--qe-stale-bias 'yes': on or off"),
     ],
