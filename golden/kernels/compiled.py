@@ -5,7 +5,8 @@ never compile this with fastmath. q follows from an exponent field, the block's 
 minifloat, the element's own. Saturating first is the same as saturating last, because the limit is a number of the
 format and rounding is monotone. At the ends of FP32's range blocks take the long way, `_exactly`.
 
-All that is compiled is in this one file: numba looks at it alone to see whether what it cached is stale.
+The kernels and all that they call are in this one file, however long: numba looks at a kernel's own file alone to see
+whether what it cached is stale.
 """
 
 import numpy as np
