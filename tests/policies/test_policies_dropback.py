@@ -82,6 +82,20 @@ def test_start_gives_matrices_their_regenerated_weights():
     assert (b == 7).all()
 
 
+def test_start_takes_its_seed_and_deviation_from_the_flags():
+    _, (w, _, _) = dropback(init_seed=7, sigma=3.0)
+    assert hexes(w) == hexes(initial_weights(np.arange(20), scale_of(3 / 4**0.5), 7))
+
+
+def test_updates_count_from_the_initial_values_as_they_have_decayed():
+    policy, arrays = dropback(shapes=((4, 5),), keep=1 / 20, decay=0.5)
+    start = arrays[0].copy()
+    arrays[0][0, 0] += np.float32(1e-3)
+    moved = np.abs(arrays[0] - start * np.float32(0.5)).reshape(-1)
+    policy.reset(arrays)
+    assert np.flatnonzero(policy.tracked).tolist() == [moved.argmax()] != [0]
+
+
 def test_reset_keeps_the_furthest_and_regenerates_the_rest():
     policy, arrays = dropback(keep=4 / 40)
     start = [array.copy() for array in arrays]
