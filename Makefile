@@ -33,21 +33,18 @@ regression: $(VENV)/.installed-test
 	$(VENV)/bin/python -m tb.verification_report --regression build/regression.json --volume build/volume.json \
 	    --mutants build/mutants.json --random build/random.json -o docs/verification.md
 
-# docs/formats-table.md, after `make regression`: prices every format's units and joins the records.
-FORMATS := mx9,mx6,mx4,mxfp8_e5m2,mxfp8_e4m3,mxfp6_e3m2,mxfp6_e2m3,mxfp4,mxint8,msfp16,msfp15,msfp14,msfp13,msfp12
-FORMATS := $(FORMATS),msfp11,bm_e2m5x48,bm_e4m3x48,bm_e2m3x48,bm_e3m2x48,bm_e2m1x48,mx_m3_k8_4_d6_2
-PRICE   := $(VENV)/bin/python -m synth --targets cmos --json build/area
+# docs/formats-table.md, after `make regression`: prices whatever of its units has no price yet, then joins the records.
+# May be stopped and started again at will.
+FORMATS_TABLE := $(VENV)/bin/python -m tb.formats_table --check \
+    build/formats.json build/pairwise.json build/formats-volume.json
 formats: $(VENV)/.installed-test
 	mkdir -p build/area
-	-$(PRICE)/dot.json --unit dot --format $(FORMATS)
-	-$(PRICE)/quantize.json --unit quantize --format $(FORMATS)
-	-$(PRICE)/dequantize.json --unit dequantize --format $(FORMATS)
-	-$(PRICE)/nvfp4.json --unit dot --format nvfp4 --accumulate none,fp32
-	-$(PRICE)/shifter.json --unit microexponent_shifter --format mx9,mx6,mx4
-	-$(PRICE)/convert.json --unit convert
-	-$(PRICE)/convert-round.json --unit convert --from mx9 --to mx6 --inexact round
-	$(VENV)/bin/python -m tb.formats_table --check build/formats.json build/pairwise.json build/formats-volume.json \
-	    build/area/*.json -o docs/formats-table.md --json build/formats-table.json
+	$(FORMATS_TABLE) $(wildcard build/area/*.json) --unpriced > build/unpriced.txt
+	while read -r options; do \
+	    name=$$(printf %s "$$options" | tr -cs a-z0-9 -); \
+	    $(VENV)/bin/python -m synth $$options --targets cmos --json "build/area/$${name#-}.json" < /dev/null || true; \
+	done < build/unpriced.txt
+	$(FORMATS_TABLE) build/area/*.json -o docs/formats-table.md --json build/formats-table.json
 
 # Prices what docs/area.md shows, from the cache where nothing changed; some minutes to an hour otherwise.
 area: $(VENV)/.installed-test

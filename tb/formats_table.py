@@ -21,7 +21,7 @@ from tb.manifest import ManifestError
 from tb.regression import emitted
 from tb.report import write_json, write_text
 
-__all__ = ["Row", "join", "main", "markdown"]
+__all__ = ["Row", "join", "main", "markdown", "unpriced_options"]
 
 Record = Mapping[str, Any]
 
@@ -117,6 +117,15 @@ def _latency(config: UnitConfig) -> int:
     return make_unit(config).latency
 
 
+def unpriced_options(rows: Sequence[Row]) -> list[str]:
+    """Options of `python -m synth` for every row without an area."""
+    return [f"--unit {row.unit} {_options(row)}".strip() for row in rows if row.transistors is None]
+
+
+def _options(row: Row) -> str:
+    return row.command.removeprefix(f"--unit {row.unit}").strip()
+
+
 def markdown(rows: Sequence[Row]) -> str:
     """The page: a table per unit."""
     parts = [_HEAD]
@@ -131,11 +140,10 @@ def markdown(rows: Sequence[Row]) -> str:
 
 
 def _cells(row: Row) -> list[str]:
-    options = row.command.removeprefix(f"--unit {row.unit}").strip()
     numbers = [row.points, row.stalled, row.bulk, row.transistors, row.depth, row.latency]
     verdict = "**FAILED** " if row.failed else ""
     full = "-" if row.in_full is None else ", ".join(_merged(row.in_full))
-    return [f"{verdict}`{options}`", full, *("-" if n is None else f"{n:,}" for n in numbers)]
+    return [f"{verdict}`{_options(row)}`", full, *("-" if n is None else f"{n:,}" for n in numbers)]
 
 
 def _merged(names: Sequence[str]) -> list[str]:
@@ -170,6 +178,9 @@ def _run(words: list[str]) -> int:
     parser.add_argument("records", nargs="+", type=Path, metavar="RECORD.json", help="of tb, pairwise, volume, synth")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="the page (default: stdout)")
     parser.add_argument("--check", action="store_true", help="emit every unit: records of other Verilog do not count")
+    parser.add_argument(
+        "--unpriced", action="store_true", help="print no page but the options of every row that has no area, for synth"
+    )
     add_record(parser)
     options = parser.parse_args(words)
     say = speaker(options.quiet)
@@ -184,7 +195,9 @@ def _run(words: list[str]) -> int:
     rows = join(records, digests)
     if options.json:
         write_json(options.json, document(rows, records))
-    if options.output:
+    if options.unpriced:
+        print("".join(f"{unpriced}\n" for unpriced in unpriced_options(rows)), end="")
+    elif options.output:
         write_text(options.output, markdown(rows))
     else:
         print(markdown(rows), end="")

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from hdl.cli import Parser, add_unit_options, read_config
 from hdl.registry import make_config
 from tb.configurations import configurations
 from tb.formats_table import join, main, markdown
@@ -68,3 +69,22 @@ def test_what_is_no_record_is_refused(text, tmp_path, capsys):
     (tmp_path / "x.json").write_text(text)
     assert main([str(tmp_path / "x.json")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def parsed(words):
+    parser = Parser()
+    add_unit_options(parser, words)
+    return read_config(parser.parse_args(words))
+
+
+def test_rows_without_an_area_are_listed_as_options_of_synth(tmp_path, capsys):
+    """One line each that prices the row; the one that has an area is left out."""
+    files = [tmp_path / "tb.json", tmp_path / "area.json"]
+    for file, record in zip(files, (tb(), area()), strict=True):
+        file.write_text(json.dumps(record))
+    assert main([*map(str, files), "--unpriced"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "--unit dot --format mxfp4" not in lines
+    assert "--unit quantize --format mxfp4" in lines
+    listed = [parsed(line.split()) for line in lines]
+    assert {*listed, CONFIG} == set(configurations("formats"))
