@@ -10,7 +10,7 @@ from typing import Any
 from golden.files import write
 from golden.noise import CASES, CHUNK, DELTAS, measure
 from golden.provenance import to_json
-from golden.training.usage import Parser
+from golden.training.usage import Parser, add_common, silenced
 
 __all__ = ["main"]
 
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures with their provenance")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write a plot, .svg or .png")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the table there, not to stdout")
-    parser.add_argument("-v", "--verbose", action="store_true", help="show the traceback of an error")
+    add_common(parser)
     args = parser.parse_args(arguments)
     if not 1 <= args.vectors <= 1_000_000:
         parser.error(f"--vectors {args.vectors}: 1..1000000")
@@ -60,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.plot and args.plot.suffix not in (".svg", ".png"):
         parser.error(f"--plot {args.plot}: a name that ends in .svg or .png")
     try:
-        _run(args)
+        with silenced(args.quiet):
+            _run(args)
     except ImportError as error:
         return _failed(args, 3, f"{error}; --plot needs it: pip install matplotlib")
     except OSError as error:

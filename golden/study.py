@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from golden.training.threads import pin
-from golden.training.usage import Parser
+from golden.training.usage import Parser, add_common, silenced, tell_of_compiling
 
 pin()  # before NumPy is loaded
 
 from golden import study_landscape, study_table1, study_tune, study_wasserstein  # noqa: E402
 from golden.data import DataError  # noqa: E402
 from golden.data.registry import DEFAULT_FOLDER  # noqa: E402
+from golden.kernels import before_compiling  # noqa: E402
 from golden.training.config import ConfigError  # noqa: E402
 from golden.training.run import Interrupted  # noqa: E402
 
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one study; exit 0 done, 2 usage or configuration, 130 interrupted (start again to go on), 1 unexpected."""
     words = list(sys.argv[1:] if argv is None else argv)
     parser = Parser(prog="python -m golden.study", description="Studies of the HBFP papers on small models and sets.")
-    parser.add_argument("-v", "--verbose", action="store_true", help="show the traceback of an error")
+    add_common(parser)
     commands = parser.add_subparsers(
         parser_class=Parser, dest="study", required=True, metavar="{" + ",".join(_STUDIES) + "}"
     )
@@ -50,7 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(words)
     args.line = " ".join(["python -m golden.study", *words])
     try:
-        print(_STUDIES[args.study].run(args))
+        with silenced(args.quiet), before_compiling(tell_of_compiling):
+            text = _STUDIES[args.study].run(args)
+        print(text)
     except (ConfigError, DataError, OSError) as error:
         if args.verbose:
             traceback.print_exc()

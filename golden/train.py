@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from golden.training.threads import pin
-from golden.training.usage import Parser
+from golden.training.usage import Parser, add_common, silenced, tell_of_compiling
 
 pin()  # before NumPy is loaded
 
@@ -69,7 +69,7 @@ def _parser(policies: Sequence[str]) -> argparse.ArgumentParser:
     around.add_argument("--baseline", action="store_true", help="train FP32 beside it, same seeds, and compare")
     around.add_argument("--seeds", type=int, metavar="N", default=1, help="train N seeds from --seed on (1..1000)")
     around.add_argument("--data-dir", type=Path, default=DEFAULT_FOLDER, help="where sets are; default: %(default)s")
-    around.add_argument("-v", "--verbose", action="store_true", help="show the traceback of an error")
+    add_common(around)
     add_policy_options(parser, policies)
     return parser
 
@@ -130,10 +130,6 @@ def _prepare(args: argparse.Namespace, config: RunConfig) -> tuple[Path, RunConf
     return out, config, args.seeds, args.baseline
 
 
-def _tell_of_compiling() -> None:
-    print("compiling the fast kernels, once: ten to twenty seconds ...", file=sys.stderr, flush=True)
-
-
 def _run(args: argparse.Namespace, config: RunConfig) -> str:
     out, config, seeds, baseline = _prepare(args, config)
     print(f"loading {config.data} ...", file=sys.stderr)
@@ -171,7 +167,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = _parser(policies).parse_args(words)
         config = _config(words, args, policies)
         args.given = any(item.name in vars(args) for item in fields(RunConfig))
-        with before_compiling(_tell_of_compiling):
+        with silenced(args.quiet), before_compiling(tell_of_compiling):
             text = _run(args, config)
         print(text)
     except (ValueError, OSError, Interrupted) as error:

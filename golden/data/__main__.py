@@ -10,14 +10,14 @@ from pathlib import Path
 from golden.data.fetch import FETCHED, ToolError, fetch
 from golden.data.registry import DEFAULT_FOLDER, SOURCES, load
 from golden.data.sets import DataError, DataSet, Split
-from golden.training.usage import Parser
+from golden.training.usage import Parser, add_common, silenced
 
 __all__ = ["main"]
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m golden.data", description="Data sets for training: list, fetch, look at.")
-    parser.add_argument("-v", "--verbose", action="store_true", help="show the traceback of an error")
+    add_common(parser)
     parser.add_argument("--data-dir", type=Path, default=DEFAULT_FOLDER, help="where sets are; default: %(default)s")
     commands = parser.add_subparsers(parser_class=Parser, dest="command", required=True, metavar="{list,fetch,show}")
     commands.add_parser("list", help="every set, what it is, whether it is here")
@@ -69,7 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         if args.command == "fetch":
-            _fetch(args.names, args.data_dir)
+            with silenced(args.quiet):
+                _fetch(args.names, args.data_dir)
         else:
             print(_list(args.data_dir) if args.command == "list" else _show(args.name, args.data_dir))
     except (DataError, ToolError) as error:

@@ -19,7 +19,7 @@ from golden.gecko.stat import stat, stat_file, table
 from golden.gecko.study import exponent_study, footprint_study, study_table, tensors_of
 from golden.gecko.values import as_bits
 from golden.provenance import to_json
-from golden.training.usage import Parser
+from golden.training.usage import Parser, add_common, silenced
 
 _SWITCH = {"off": False, "on": True, "auto": None}
 _LONG = 40_000_000  # bytes beyond which packing takes some seconds
@@ -27,7 +27,7 @@ _LONG = 40_000_000  # bytes beyond which packing takes some seconds
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m golden.gecko", description="Lossless exponent coding of float tensors.")
-    parser.add_argument("-v", "--verbose", action="store_true", help="show the traceback of an error")
+    add_common(parser)
     commands = parser.add_subparsers(
         parser_class=Parser, dest="command", required=True, metavar="{pack,unpack,stat,ratios,study}"
     )
@@ -147,7 +147,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(words)
     args.line = " ".join(["python -m golden.gecko", *(Path(word).name for word in words)])
     try:
-        text = {"pack": _pack, "unpack": _unpack, "stat": _stat, "ratios": _ratios, "study": _study}[args.command](args)
+        run = {"pack": _pack, "unpack": _unpack, "stat": _stat, "ratios": _ratios, "study": _study}[args.command]
+        with silenced(args.quiet):
+            text = run(args)
         if text is not None and args.output:
             write(args.output, text.encode())
         elif text is not None:

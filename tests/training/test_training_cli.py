@@ -85,7 +85,8 @@ def test_same_seed_same_bytes_and_another_seed_others(tmp_path, capsys):
 
 def test_a_folder_with_a_run_is_not_overwritten(tmp_path, capsys):
     out = ["--out", str(tmp_path)]
-    assert train_main([*words("--format hbfp4"), *out]) == 0
+    assert train_main([*words("--format hbfp4"), *out, "-q"]) == 0
+    assert capsys.readouterr().err == ""
     before = files(tmp_path)
     assert train_main([*words("--format hbfp4"), *out]) == 2
     assert "holds a run; --resume goes on with it" in capsys.readouterr().err
