@@ -2,8 +2,9 @@
 
 Takes the unit options of `python -m hdl.generate`; each of them takes a comma-separated list too, and every
 combination is priced: `--mantissa 4,6,8 --block 16,64,256` is nine units. The table goes to stdout, progress and errors
-to stderr. Exit status: 0 done; 2 a wrong option; 3 a tool is missing, or a figure is (timeout, failure, wrong netlist:
-the table and the records say which); 1 anything unexpected (`-v` shows where).
+to stderr. `--liberty FILE` maps to a cell library too: area, delay, and both once more with drive strengths and with
+the library's adder cells. Exit status: 0 done; 2 a wrong option or library; 3 a tool is missing, or a figure is
+(timeout, failure, wrong netlist: the table and the records say which); 1 anything unexpected (`-v` shows where).
 """
 
 import itertools
@@ -20,7 +21,10 @@ from hdl.cli import Parser, UsageError, add_unit_options, read_config
 from hdl.config import ConfigError, UnitConfig
 from hdl.yosys import Engine, ToolMissing, YosysError, find_engine
 from synth.cells import GATE_EQUIVALENTS, WEIGHT_SOURCE
-from synth.flows import TARGETS
+from synth.flows import TARGETS, Target
+from synth.library import Library, LibraryError, read_library
+from synth.library_flow import library_targets
+from synth.timing import find_sta
 
 __all__ = ["SCHEMA", "document", "main"]
 
@@ -35,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     verbose = "-v" in words or "--verbose" in words
     try:
         return _run(words)
-    except (UsageError, ConfigError) as error:
+    except (UsageError, ConfigError, LibraryError) as error:
         return _fail(2, f"{error}", verbose)
     except (ToolMissing, YosysError) as error:
         return _fail(3, f"{error}", verbose)
@@ -50,9 +54,10 @@ def _parser(*, with_help: bool) -> Parser:
     parser.add_argument(
         "--targets",
         metavar="LIST",
-        default=_DEFAULT,
-        help=f"comma-separated, of {_DEFAULT} (default: all; cmos includes the breakdown per submodule)",
+        help=f"comma-separated, of {_DEFAULT} (default: all, or none with --liberty; cmos brings the breakdown along)",
     )
+    parser.add_argument("--liberty", type=Path, metavar="FILE", help="map to the cells of this library")
+    parser.add_argument("--sta", metavar="PROGRAM", help="OpenSTA, to time the netlists of --liberty, adder cells too")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the records here")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write one line per unit here")
     parser.add_argument("--netlists", type=Path, metavar="DIR", help="write the mapped netlists here (cache not read)")
@@ -68,7 +73,11 @@ def _run(words: Sequence[str]) -> int:
     own, unit_words = _parser(with_help=False).parse_known_args(list(words))
     lists = list(_combinations(unit_words))
     configs = [_read(one) for one in lists]  # prints help and stops if asked to
-    targets, timeout = _targets(own.targets), _seconds(own.timeout)
+    if own.sta and not own.liberty:
+        raise UsageError("--sta: times the netlists of --liberty, which is missing")
+    targets, timeout = _targets(own), _seconds(own.timeout)
+    library = read_library(own.liberty) if own.liberty else None
+    sta = find_sta(own.sta) if own.sta else None
     for flag, path in (("--json", own.json), ("--csv", own.csv)):
         if path and not path.parent.is_dir():  # known now, not after minutes of synthesis
             raise UsageError(f"{flag} {path}: a file in an existing folder")
@@ -93,12 +102,15 @@ def _run(words: Sequence[str]) -> int:
                 timeout=timeout,
                 checked=not own.no_check,
                 netlists=own.netlists,
+                library=library,
+                sta=sta,
                 progress=tell,
             )
         )
     print(render(records))
     if own.json:
-        own.json.write_text(json.dumps(document(_command(own, unit_words), engine, records), indent=1) + "\n")
+        found = document(_command(own, unit_words), engine, records, library)
+        own.json.write_text(json.dumps(found, indent=1) + "\n")
     if own.csv:
         own.csv.write_text(csv_text(records))
     return 3 if _missing(records) else 0
@@ -123,8 +135,10 @@ def _read(words: Sequence[str]) -> UnitConfig:
     return read_config(parser.parse_args(list(words)))
 
 
-def _targets(text: str) -> list[str]:
-    names = text.split(",")
+def _targets(own: Namespace) -> list[str]:
+    if own.targets is None and own.liberty:
+        return []
+    names = (own.targets or _DEFAULT).split(",")
     for name in names:
         if name not in _DEFAULT.split(","):
             raise UsageError(f"--targets {name}: of {_DEFAULT}")
@@ -143,21 +157,27 @@ def _seconds(text: str) -> float:
 
 def _command(own: Namespace, unit_words: Sequence[str]) -> str:
     """What makes the figures: unit options and targets; not where output went."""
-    words = [*unit_words, "--targets", own.targets] + (["--no-check"] if own.no_check else [])
+    words = [*unit_words, "--targets", ",".join(_targets(own))] if _targets(own) else [*unit_words]
+    words += ["--no-check"] if own.no_check else []
+    words += [f"--liberty {own.liberty.name}"] if own.liberty else []
+    words += [f"--sta {Path(own.sta).name}"] if own.sta else []
     return " ".join(["python -m synth", *words] + (["--yosys", Path(own.yosys).name] if own.yosys else []))
 
 
-def document(command: str, engine: Engine, records: list[dict[str, Any]]) -> dict[str, Any]:
+def document(
+    command: str, engine: Engine, records: list[dict[str, Any]], library: Library | None = None
+) -> dict[str, Any]:
     """Records with their provenance: what `--json` writes."""
     from hdl.emit import project_version
 
     used = sorted({name for record in records for name in record["status"]})
+    targets: dict[str, Target] = {**TARGETS, **(library_targets(library) if library else {})}
     return {
         "schema": SCHEMA,
         "command": command,
         "versions": {"narrowgauge": project_version(), "yosys": engine.name},
         "gate_equivalents": {"source": WEIGHT_SOURCE, "weights": dict(GATE_EQUIVALENTS)},
-        "scripts": {name: {"sha256": TARGETS[name].sha256, "commands": TARGETS[name].script} for name in used},
+        "scripts": {name: {"sha256": targets[name].sha256, "commands": targets[name].script} for name in used},
         "records": records,
     }
 

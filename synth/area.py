@@ -12,7 +12,10 @@ from hdl.yosys import Engine, ToolMissing, YosysError, YosysTimeout
 from synth import cache
 from synth.check import VECTORS, Mismatch, check
 from synth.flows import TARGETS, Target
+from synth.library import Library
+from synth.library_flow import library_targets
 from synth.synthesis import synthesise
+from synth.timing import arrival
 
 __all__ = ["TIMEOUT", "Measurement", "measure", "price"]
 
@@ -41,6 +44,8 @@ def price(
     timeout: float = TIMEOUT,
     checked: bool = True,
     netlists: Path | None = None,
+    library: Library | None = None,
+    sta: str | None = None,
     progress: Progress = lambda _: None,
 ) -> dict[str, Any]:
     """The record of a unit: JSON-ready, figures None where a target's synthesis or check failed.
@@ -49,15 +54,27 @@ def price(
     timeout   seconds for each synthesis and for each simulation
     checked   False leaves the netlists unchecked, and the record says so
     netlists  folder for the mapped netlists; the cache is not read then
+    library   its targets are measured too
+    sta       program that times the netlists of `library`
     """
     unit = emit(config, engine)
     names = [name for target in targets for name in ((target, "submodules") if target == "cmos" else (target,))]
-    found = {}
-    for name in names:
-        found[name] = measure(
-            unit, TARGETS[name], engine, timeout=timeout, checked=checked, netlists=netlists, progress=progress
+    wanted = {name: TARGETS[name] for name in names} | (library_targets(library) if library else {})
+    found = {
+        name: measure(
+            unit, target, engine, timeout=timeout, checked=checked, netlists=netlists, sta=sta, progress=progress
         )
-    return _record(config, unit, found, engine)
+        for name, target in wanted.items()
+    }
+    return _record(config, unit, wanted, found, engine) | _library_record(library, found)
+
+
+def _library_record(library: Library | None, found: Mapping[str, Measurement]) -> dict[str, Any]:
+    if library is None:
+        return {}
+    figures = {name: found[name].figures for name in library_targets(library)}
+    own = {"name": library.name, "sha256": library.sha256, "time_unit": library.time_unit}
+    return {"library": own | {"figures": figures}}
 
 
 def measure(
@@ -68,10 +85,15 @@ def measure(
     timeout: float = TIMEOUT,
     checked: bool = True,
     netlists: Path | None = None,
+    sta: str | None = None,
     progress: Progress = lambda _: None,
 ) -> Measurement:
-    """Synthesise and check, or take it from the cache. Raises ToolMissing only."""
-    key = cache.key_of("1", unit.name, unit.manifest["sha256"], target.sha256, engine.name, str(VECTORS))
+    """Synthesise and check, or take it from the cache. Raises ToolMissing only.
+
+    `sta` adds "arrival_ps" to the figures of a netlist of library cells.
+    """
+    parts = ["1", unit.name, unit.manifest["sha256"], target.sha256, engine.name, str(VECTORS)]
+    key = cache.key_of(*parts, *(["timed"] if sta and target.liberty else []))
     known = cache.load(key)
     if known and not netlists and (known["checked_by"] or not checked):
         progress(f"{unit.name} {target.name}: from the cache")
@@ -82,6 +104,10 @@ def measure(
         if netlists:
             netlists.mkdir(parents=True, exist_ok=True)
             (netlists / f"{unit.name}.{target.name}.v").write_text(made.netlist)
+        if sta and made.mapped:
+            clock = unit.manifest.get("clock")
+            late = arrival(made.mapped, unit.name, clock, target.liberty, sta, timeout=timeout)
+            made.figures["arrival_ps"] = late
         checked_by = ""
         if checked:
             progress(f"{unit.name} {target.name}: {made.seconds:.1f} s; checking the netlist ...")
@@ -110,10 +136,16 @@ def _without(status: str, progress: Progress, unit: Emitted, target: Target) -> 
     return Measurement(None, status, "", 0.0)
 
 
-def _record(config: UnitConfig, unit: Emitted, found: Mapping[str, Measurement], engine: Engine) -> dict[str, Any]:
+def _record(
+    config: UnitConfig,
+    unit: Emitted,
+    targets: Mapping[str, Target],
+    found: Mapping[str, Measurement],
+    engine: Engine,
+) -> dict[str, Any]:
     nothing = Measurement(None, "not asked for", "", 0.0)
     gates = found.get("cmos", nothing).figures or {}
-    fpga = {name: m.figures for name, m in found.items() if TARGETS[name].is_fpga}
+    fpga = {name: m.figures for name, m in found.items() if targets[name].is_fpga}
     return {
         "unit": config.unit,
         "name": unit.name,
@@ -126,6 +158,6 @@ def _record(config: UnitConfig, unit: Emitted, found: Mapping[str, Measurement],
         "status": {name: m.status for name, m in found.items()},
         "checked_by": {name: m.checked_by or "unchecked" for name, m in found.items() if m.figures is not None},
         "engine": engine.name,
-        "script_sha256": {name: TARGETS[name].sha256 for name in found},
+        "script_sha256": {name: target.sha256 for name, target in targets.items()},
         "seconds": {name: m.seconds for name, m in found.items()},
     }

@@ -14,19 +14,19 @@ from pathlib import Path
 
 from synth.liberty import liberty_text
 
-__all__ = ["TARGETS", "Target"]
+__all__ = ["ABC_AREA", "ADDERS", "FLIP_FLOPS", "TARGETS", "Target"]
 
 _MODELS = Path(__file__).parent / "models"
 
-_ABC_AREA = "-script +strash;dc2;dc2;&get,-n;&nf,-p,-R,1000;&put"
-_ABC = f"abc -g cmos {_ABC_AREA}"
+ABC_AREA = "-script +strash;dc2;dc2;&get,-n;&nf,-p,-R,1000;&put"
+_ABC = f"abc -g cmos {ABC_AREA}"
 
 # Enables and synchronous resets become gates: what is left is one kind of flip-flop, which is counted. Emitted
 # registers have no initial values; `x` would refuse any. No `opt` may follow: it would infer enables again.
-_FLIP_FLOPS = "dfflegalize -cell $_DFF_P_ x -mince 0 -minsrst 0"
+FLIP_FLOPS = "dfflegalize -cell $_DFF_P_ x -mince 0 -minsrst 0"
 
 # Adders of a compressor tree by type, whatever unit they belong to; `models.v` then says what a type is.
-_ADDERS = (
+ADDERS = (
     *(f"chtype -set {kind} */t:{{top}}_{kind}" for kind in ("full_adder", "half_adder", "half_adder_plus")),
     "read_verilog models.v",
     "hierarchy -check -top {top}",
@@ -45,6 +45,7 @@ class Target:
     model: the techmap file that turns the target's cells back into Yosys primitives, or the adders' definitions.
     flatten: commands after the figures that leave one flat module.
     liberty: text of the library that the target maps to, `cells.lib` to its script.
+    models: text of the model file where it is not one of ours but made for that library.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Target:
     model: str = ""
     flatten: tuple[str, ...] = ()
     liberty: str = ""
+    models: str = ""
     luts: Mapping[str, int] = field(default_factory=dict)
     flip_flops: tuple[str, ...] = ()
     carries: tuple[str, ...] = ()
@@ -89,8 +91,8 @@ class Target:
 
     @property
     def model_text(self) -> str:
-        """Contents of the techmap file."""
-        return (_MODELS / self.model).read_text(encoding="utf-8") if self.model else ""
+        """Contents of the model file."""
+        return (_MODELS / self.model).read_text(encoding="utf-8") if self.model else self.models
 
 
 def _xilinx(name: str, summary: str, option: str = "") -> Target:
@@ -115,17 +117,17 @@ TARGETS: Mapping[str, Target] = {
         Target(
             name="cmos",
             summary="generic gates, flattened; estimated transistors, gate equivalents and depth",
-            commands=("synth -flatten -noabc -top {top}", _FLIP_FLOPS, "opt_clean", _ABC, "opt_clean"),
+            commands=("synth -flatten -noabc -top {top}", FLIP_FLOPS, "opt_clean", _ABC, "opt_clean"),
         ),
         Target(
             name="submodules",
             summary="generic gates with module borders kept: the breakdown",
-            commands=("synth -noabc -top {top}", _FLIP_FLOPS, "opt_clean", _ABC, "opt_clean"),
+            commands=("synth -noabc -top {top}", FLIP_FLOPS, "opt_clean", _ABC, "opt_clean"),
         ),
         Target(
             name="adders",
             summary="generic gates, flattened but for the adders of compressor trees, which stay whole",
-            commands=(*_ADDERS, "synth -flatten -noabc -top {top}", _FLIP_FLOPS, "opt_clean", _ABC, "opt_clean"),
+            commands=(*ADDERS, "synth -flatten -noabc -top {top}", FLIP_FLOPS, "opt_clean", _ABC, "opt_clean"),
             model="adders.v",
             flatten=(
                 "setattr -mod -unset keep_hierarchy =*",
@@ -140,12 +142,12 @@ TARGETS: Mapping[str, Target] = {
             commands=(
                 "libcache -scl -disable",
                 "read_liberty -lib cells.lib",
-                *_ADDERS,
+                *ADDERS,
                 "synth -flatten -noabc -top {top}",
-                _FLIP_FLOPS,
+                FLIP_FLOPS,
                 "opt_clean",
                 "dfflibmap -liberty cells.lib",
-                f"abc -liberty cells.lib {_ABC_AREA}",
+                f"abc -liberty cells.lib {ABC_AREA}",
                 "opt_clean",
             ),
             model="library.v",

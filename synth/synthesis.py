@@ -19,11 +19,15 @@ __all__ = ["Synthesis", "cells_by_module", "synthesise"]
 
 @dataclass(frozen=True, slots=True)
 class Synthesis:
-    """`figures` are JSON-ready; `netlist` is the mapped netlist as flat Verilog of plain operators."""
+    """`figures` are JSON-ready; `netlist` is the mapped netlist as flat Verilog of plain operators.
+
+    mapped  the netlist in a library's cells, of a target that writes one
+    """
 
     figures: dict[str, Any]
     netlist: str
     seconds: float
+    mapped: str = ""
 
 
 def synthesise(unit: Emitted, target: Target, engine: Engine, *, timeout: float | None = None) -> Synthesis:
@@ -39,9 +43,12 @@ def synthesise(unit: Emitted, target: Target, engine: Engine, *, timeout: float 
         modules = cells_by_module(stat)
         path = (folder / "path.txt").read_text() if not target.is_fpga else ""
         netlist = (folder / "netlist.v").read_text()
+        mapped, abc = (_text(folder / name) for name in ("mapped.v", "abc.txt"))
     top = modules[unit.name]
     if target.is_fpga:
         figures = _fpga_figures(target, top["cells"])
+    elif mapped:
+        figures = {"area": round(_area(stat, unit.name), 3), "delay_ps": _delay(abc), "cells": top["cells"]}
     elif target.liberty:
         figures = {"gate_equivalents": round(_area(stat, unit.name), 1), "cells": top["cells"]}
     elif target.name == "submodules":
@@ -51,7 +58,11 @@ def synthesise(unit: Emitted, target: Target, engine: Engine, *, timeout: float 
         figures = _gate_figures(_with_parts(stat, unit.name)) | {"depth": _depth(path)}
         if len(modules) > 1:
             figures["parts"] = _instances(stat, unit.name)
-    return Synthesis(figures, netlist, round(time.monotonic() - start, 1))
+    return Synthesis(figures, netlist, round(time.monotonic() - start, 1), mapped)
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
 
 
 def cells_by_module(stat: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -124,3 +135,9 @@ def _depth(path: str) -> int:
     if not found:
         raise ValueError("no longest path in the report of ltp")
     return int(found[1])
+
+
+def _delay(log: str) -> float | None:
+    """Picoseconds, as ABC's `stime` has them last; None where it was not asked or the library has no timing."""
+    found = re.findall(r"Delay = *([\d.]+) ps", log)
+    return round(float(found[-1]), 1) or None if found else None

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from synth.flows import TARGETS
+
 __all__ = ["csv_text", "parts", "render"]
 
 Record = dict[str, Any]
@@ -15,14 +17,12 @@ _SUMMED = ("transistors", "transistors_logic", "gate_equivalents", "flip_flops")
 
 def render(records: Sequence[Record]) -> str:
     """One row per unit, and for a single unit its breakdown and how each netlist was checked."""
-    fpga = sorted({name for record in records for name in record["fpga"]})
-    rows = [["unit", "transistors", "(logic)", "gate eq.", "flip-flops", "depth", *fpga]]
-    for record in records:
-        gates = [record[k] for k in ("transistors", "transistors_logic", "gate_equivalents", "flip_flops", "depth")]
-        rows.append([record["name"], *map(_number, gates), *(_fpga(record, name) for name in fpga)])
-    sections = [_align(rows)]
+    sections = [_align(_rows(records))] if any(set(r["status"]) & TARGETS.keys() for r in records) else []
+    fpga = _fpga_names(records)
     if fpga:
         sections.append("FPGA columns: LUTs, +DSP blocks where used.")
+    if any("library" in record for record in records):
+        sections += [_align(_library_rows(records)), _library_note(records[0]["library"])]
     if len(records) == 1:
         sections += _details(records[0])
     problems = [
@@ -38,6 +38,42 @@ def render(records: Sequence[Record]) -> str:
         if method == "unchecked"
     ]
     return "\n\n".join(part for part in (*sections, "\n".join(problems + unchecked)) if part)
+
+
+def _fpga_names(records: Sequence[Record]) -> list[str]:
+    return sorted({name for record in records for name in record["fpga"]})
+
+
+def _rows(records: Sequence[Record]) -> list[list[str]]:
+    fpga = _fpga_names(records)
+    rows = [["unit", "transistors", "(logic)", "gate eq.", "flip-flops", "depth", *fpga]]
+    for record in records:
+        gates = [record[k] for k in ("transistors", "transistors_logic", "gate_equivalents", "flip_flops", "depth")]
+        rows.append([record["name"], *map(_number, gates), *(_fpga(record, name) for name in fpga)])
+    return rows
+
+
+def _library_rows(records: Sequence[Record]) -> list[list[str]]:
+    """Area and delay per variant; the delay is OpenSTA's where it was asked, ABC's otherwise."""
+    names = list(records[0]["library"]["figures"])
+    rows = [["unit", *(word for name in names for word in (name, "delay"))]]
+    for record in records:
+        cells = [record["library"]["figures"][name] for name in names]
+        rows.append([record["name"], *(word for found in cells for word in _area_and_delay(found))])
+    return rows
+
+
+def _area_and_delay(figures: Record | None) -> tuple[str, str]:
+    if figures is None:
+        return "-", "-"
+    late = figures.get("arrival_ps", figures["delay_ps"])
+    return f"{figures['area']:,.0f}", "-" if late is None else f"{late / 1000:.3f}"
+
+
+def _library_note(library: Record) -> str:
+    timed = any("arrival_ps" in figures for figures in library["figures"].values() if figures)
+    source = "OpenSTA's" if timed else "ABC's, which does not see through adder cells"
+    return f"Library {library['name']}: areas in its unit; delays in ns without wires, {source}."
 
 
 def parts(record: Record) -> list[Record]:
@@ -105,5 +141,8 @@ def _flat(record: Record) -> dict[str, Any]:
     for target, figures in record["fpga"].items():
         for kind in ("luts", "flip_flops", "carries", "dsps"):
             row[f"{target} {kind}"] = figures[kind] if figures else None
+    for variant, found in record.get("library", {}).get("figures", {}).items():
+        for kind in ("area", "delay_ps", "arrival_ps"):
+            row[f"{variant} {kind}"] = found.get(kind) if found else None
     row |= {f"{target} checked by": method for target, method in record["checked_by"].items()}
     return row | {"engine": record["engine"]}
