@@ -1,4 +1,4 @@
-"""Block arithmetic by Verilated units, chained, side by side with the golden model.
+"""Block arithmetic by Verilated units, chained, side by side with the golden model: any format without a tensor scale.
 
 What the converter gives, bit for bit, is what the dot product takes. Tensors are (rows, K) with blocks along K.
 """
@@ -15,7 +15,7 @@ import golden
 from golden.blocks import BlockArray
 from golden.catalog import get_format
 from hdl.registry import make_config
-from tb.batches import to_float
+from tb.batches import element_field, scale_field, to_float
 from tb.build import build_bulk
 from tb.bulk import Bulk
 from tb.manifest import Manifest
@@ -91,46 +91,57 @@ class Chain:
         padded[:, : x.shape[1]] = x
         words = padded.view(np.uint32).reshape(-1, fmt.block)
         out = self._through("quantize", {"value": words}, len(words))
-        codes, scales = out["mantissa"].reshape(len(x), blocks, fmt.block), out["exponent"].reshape(len(x), blocks)
-        return BlockArray.from_codes(fmt, codes, scales, shape=x.shape)
+        stored = {name: codes.reshape(len(x), blocks, *codes.shape[1:]) for name, codes in out.items()}
+        return BlockArray.from_codes(
+            fmt,
+            stored[element_field(fmt)],
+            stored[scale_field(fmt)],
+            microexponents=stored.get("microexponent"),
+            shape=x.shape,
+        )
 
     def product(self, a: BlockArray, b: BlockArray) -> Floats:
         """All dot products of rows of a with rows of b."""
-        (m, blocks, lanes), n = a.codes.shape, b.shape[0]
+        (m, blocks), n = a.scales.shape, b.shape[0]
         rows = max(1, _ROWS // (n * blocks))
         parts = []
         for start in range(0, m, rows):
             count = min(rows, m - start)
             shape = (count, n, blocks)
             place = np.broadcast_to(np.arange(blocks), shape).ravel()
-            batch = {
-                "a.mantissa": _spread(a.codes[start : start + count, np.newaxis], (*shape, lanes)),
-                "a.exponent": _spread(a.scales[start : start + count, np.newaxis], shape),
-                "b.mantissa": _spread(b.codes[np.newaxis], (*shape, lanes)),
-                "b.exponent": _spread(b.scales[np.newaxis], shape),
-                "first": (place == 0).astype(np.uint8),
-                "last": (place == blocks - 1).astype(np.uint8),
-            }
+            batch = {"first": (place == 0).astype(np.uint8), "last": (place == blocks - 1).astype(np.uint8)}
+            for name, codes in _fields(a).items():
+                batch[f"a.{name}"] = _spread(codes[start : start + count, np.newaxis], shape)
+            for name, codes in _fields(b).items():
+                batch[f"b.{name}"] = _spread(codes[np.newaxis], shape)
             out = self._through("dot", batch, count * n)
             parts.append(to_float(out["value"], "fp32").reshape(count, n))
         return np.concatenate(parts)
 
     def dequantize(self, blocks: BlockArray) -> Floats:
         """Blocks to rows."""
-        codes = blocks.codes.reshape(-1, blocks.format.block)
-        out = self._through("dequantize", {"mantissa": codes, "exponent": blocks.scales.ravel()}, len(codes))
+        batch = {name: codes.reshape(-1, *codes.shape[2:]) for name, codes in _fields(blocks).items()}
+        out = self._through("dequantize", batch, blocks.scales.size)
         values = to_float(out["value"], "fp32").reshape(blocks.shape[0], -1)
         return np.ascontiguousarray(values[:, : blocks.shape[1]])
 
 
+def _fields(x: BlockArray) -> dict[str, NDArray[Any]]:
+    """The stored fields (rows, blocks, ...) of a tensor by the names that units give them."""
+    fields = {element_field(x.format): x.codes, scale_field(x.format): x.scales}
+    return fields if x.microexponents is None else fields | {"microexponent": x.microexponents}
+
+
 def _row(x: BlockArray, k: int) -> BlockArray:
-    return BlockArray.from_codes(x.format, x.codes[k : k + 1], x.scales[k : k + 1], shape=(1, x.shape[1]))
+    one = slice(k, k + 1)
+    shifts = None if x.microexponents is None else x.microexponents[one]
+    return BlockArray.from_codes(x.format, x.codes[one], x.scales[one], microexponents=shifts, shape=(1, x.shape[1]))
 
 
-def _spread(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    """Broadcast, then one row per transfer."""
-    wide = np.broadcast_to(values, shape)
-    return wide.reshape(-1, shape[-1]) if len(shape) == 4 else wide.ravel()
+def _spread(codes: NDArray[Any], shape: tuple[int, int, int]) -> NDArray[Any]:
+    """Broadcast to (rows, columns, blocks) and what a block has of the field, then one row per transfer."""
+    own = codes.shape[3:]
+    return np.broadcast_to(codes, (*shape, *own)).reshape(-1, *own)
 
 
 @dataclass
@@ -152,8 +163,8 @@ class Compared:
     def quantize(self, x: Floats) -> BlockArray:
         """Rows to blocks."""
         got, wanted = self.rtl.quantize(x), self.reference.quantize(x)
-        self._same("mantissa", got.codes, wanted.codes)
-        self._same("exponent", got.scales, wanted.scales)
+        for (name, codes), other in zip(_fields(got).items(), _fields(wanted).values(), strict=True):
+            self._same(name, codes, other)
         return got
 
     def product(self, a: BlockArray, b: BlockArray) -> Floats:

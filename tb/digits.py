@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from golden.catalog import get_format
 from hdl.registry import make_config
 from tb.chain import Arithmetic, Chain, Compared, Difference, Golden
 from tb.command import add_record, command_parser, run_command, speaker, spelt
@@ -69,10 +70,8 @@ def run_format(
         "format": name,
         "images": len(tensors["test_images"]),
         "correct_fp32": classify(tensors, lambda x, w: x @ w.T),
-        "correct_golden": classify(
-            tensors, lambda x, w: reference.product(reference.quantize(x), reference.quantize(w))
-        ),
-        "correct_rtl": classify(tensors, lambda x, w: compared.product(compared.quantize(x), compared.quantize(w))),
+        "correct_golden": classify(tensors, _product(reference)),
+        "correct_rtl": classify(tensors, _product(compared)),
         "bits_compared": compared.bits,
         "transfers": dict(chain.passed),
     }
@@ -131,6 +130,8 @@ def _run(words: list[str]) -> int:
     formats = options.format or FORMATS
     for name in formats:
         make_config(unit="dot", format=name)  # a wrong name costs no minutes
+        if get_format(name).tensor_scale:
+            parser.error(f"--format {name}: a format without a tensor scale")
     results = []
     try:
         for name in formats:

@@ -5,15 +5,18 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tb_support import require_verilator
 
+import golden
+from golden.catalog import get_format
 from hdl.registry import make_config
 from tb.__main__ import main
-from tb.chain import Chain, Difference
+from tb.chain import Chain, Compared, Difference, Golden
 from tb.digits import DATA, run_format
 from tb.regression import Settings, emitted, run_unit
 
@@ -234,6 +237,30 @@ def test_list_filters(capsys):
     names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
     assert names
     assert all(name.startswith("tile_") and "_b25" in name for name in names)
+
+
+def test_units_of_any_format_are_chained():
+    """Every bit is compared on the way: Difference is raised at the first wrong one."""
+    name = "mxfp4"
+    x, w = (np.random.default_rng(1).standard_normal((rows, 80), np.float32) for rows in (3, 4))
+    chain = Chain(name)
+    compared = Compared(chain, Golden(name))
+    sums = compared.product(compared.quantize(x), compared.quantize(w))
+    assert compared.dequantize(compared.quantize(sums)).shape == (3, 4)
+    blocks = -(-80 // get_format(name).block)
+    assert chain.passed == {"quantize": (3 + 4) * blocks + 3, "dot": 3 * 4 * blocks, "dequantize": 3}
+
+
+def test_a_wrong_microexponent_is_a_difference():
+    blocks = golden.quantize(np.ones((1, 16), np.float32), "mx9")
+    other = replace(blocks, microexponents=blocks.microexponents ^ 1)
+
+    class One:
+        def __init__(self, made):
+            self.quantize = lambda x: made
+
+    with pytest.raises(Difference, match=r"microexponent\[0, 0, 0\] is 0x1"):
+        Compared(One(other), One(blocks)).quantize(None)
 
 
 def test_real_tensors_pass_and_a_wrong_bit_does_not(monkeypatch):
