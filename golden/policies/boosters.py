@@ -43,7 +43,7 @@ class Boosters(Policy):
         return epoch >= self.network.epochs - self.hyper.boost
 
     def precision(self, layer: str, role: Role) -> Precision:
-        edge = self.hyper.edges and layer in (self.network.layers[0], self.network.layers[-1])
+        edge = self.hyper.edges and layer in self.network.edges
         # The epoch that has just ended is the one being validated; the loop says on_epoch afterwards.
         fmt = self.wide if edge or self.boosted(self.epoch) else self.narrow
         return Blocks(fmt.name, fmt.bits_per_element)

@@ -94,17 +94,26 @@ class Product:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """What a policy is told at the start: the layers with a matrix product, in order, their tensors, and the run."""
+    """What a policy is told at the start: the layers with a matrix product, in order, their tensors, and the run.
+
+    `embedded`: an embedding, which is a look-up without a product, comes before them.
+    """
 
     layers: Sequence[str]
     tensors: Sequence[Tensor]
     epochs: int
     steps_per_epoch: int
     seed: int = 0
+    embedded: bool = False
 
     def __post_init__(self) -> None:
         if not self.layers or self.epochs < 1 or self.steps_per_epoch < 1:
             raise ValueError("network: at least 1 layer, 1 epoch and 1 step per epoch")
+
+    @property
+    def edges(self) -> tuple[str, ...]:
+        """The first and the last layer; the first is none of `layers` where it is an embedding (policies.md 4)."""
+        return (self.layers[-1],) if self.embedded else (self.layers[0], self.layers[-1])
 
     def depth(self, layer: str) -> float:
         """How far through the network a layer, or the layer whose part it is, stands: 0 first, 1 last."""

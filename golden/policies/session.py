@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from golden.nn.attention import AttentionCore
+from golden.nn.embedding import Embedding
 from golden.nn.layer import Layer, Parameter
 from golden.nn.precision import Precision
 from golden.policies.arithmetic import LayerArithmetic
@@ -53,6 +54,7 @@ class Session:
             epochs=epochs,
             steps_per_epoch=steps_per_epoch,
             seed=seed,
+            embedded=any(isinstance(layer, Embedding) for layer in model.layers()),
         )
         policy.begin(self.network)
         self.usage = Usage(found.tensors, found.products)

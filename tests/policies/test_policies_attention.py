@@ -70,6 +70,8 @@ def test_both_passes_read_the_same_cut_tensors():
     for x, length in zip((q, k, v, p), (1, 2, 3, 4), strict=True):
         assert hexes(x) == hexes(truncate(x, length))
         assert hexes(x) != hexes(truncate(x, length - 1))
+    used = run.model.matmul_layers()[3].products.used()
+    assert [hexes(used[f"{CORE}.{part}/activation"]) for part in PARTS] == [hexes(x) for x in (q, k, v, p)]
     backward = {"d_probabilities": turned(v), "d_value": p, "d_query": k, "d_key": q}
     for role, second in backward.items():
         assert hexes(read[role][1]) == hexes(second)
@@ -166,17 +168,22 @@ def few_windows():
     return replace(data, train=data.train.head(4), validation=data.validation.head(2), test=data.test.head(2))
 
 
-@pytest.mark.parametrize(
-    ("policy", "q", "p"), [("fp32", 32, 32), ("hbfp8", 8 + 10 / 4, 8 + 10 / 64), ("bitchop", 14, 14)]
-)
+@pytest.mark.parametrize(("policy", "q", "p"), [("fp32", 32, 32), ("hbfp8", 8 + 10 / 4, 8 + 10 / 64), ("qm", 32, 14)])
 def test_the_run_s_own_footprint_asks_the_policy_about_attention(policy, q, p):
     """`final.json`'s: q has 4 features a head, hence 4 values a block, p 64 keys; a container of 5 mantissa bits."""
     config = RunConfig(model="transformer_lm", data="topics", width=16, depth=1, epochs=1, batch=2, policy=policy)
     trainer = Trainer(config, few_windows())
-    trainer.session.policy.m = 5
+    if policy == "qm":
+        trainer.session.policy.lengths[f"{CORE}.p/activation/m"].value = 5.0
     trainer.train_step(*next(trainer.batches()))
     rows = {row["tensor"]: row["bits_per_value"] for row in trainer.footprint.report()["tensors"]}
     assert [rows[f"{CORE}/activation {part}"] for part in PARTS] == [q, q, q, p]
+
+
+def test_boosters_widen_the_classifier_alone_where_the_first_layer_is_an_embedding():
+    run = session("boosters", epochs=3)
+    wide = [name for name in run.network.layers if run.policy.precision(name, Role.WEIGHT).format == "bfp6x64"]
+    assert wide == ["output"]
 
 
 def test_every_product_asks_for_the_formats_of_its_own_operands():

@@ -214,6 +214,19 @@ def test_fast_prefers_four_bits_where_two_lose_much():
     assert policy.magnitude_bits("first", Role.WEIGHT) == 4
 
 
+def test_fast_measures_at_the_first_of_so_many_steps():
+    policy, gains = make_policy("fast", {"fast": {"every": 3}}).begin(network()), []
+    for step in range(7):
+        x = np.random.default_rng(step).standard_normal((4, 16)).astype(np.float32)
+        policy.quantize("first", Role.WEIGHT, x, training=True)
+        gains.append(policy.gains["first/weight"])
+        policy.on_step(1.0)
+        if step % 3 == 0:
+            assert gains[-1] == improvement(x)
+    assert [len(set(gains[at : at + 3])) for at in (0, 3)] == [1, 1]
+    assert len(set(gains)) == 3
+
+
 def test_ceil_log2_at_powers():
     assert [ceil_log2(v) for v in (1.0, 1.0000001, 2.0, 3.0, 0.25, 0.26)] == [0, 1, 1, 2, -2, -1]
 
@@ -228,6 +241,15 @@ def test_flexpoint_by_hand():
         flex.observe(to_flex(np.float32([1.0]), flex.exponent)[0])
     # 2 * (1 + 0 + 100 ulp) is just above 2: 4 = 2^2, less 15
     assert flex.exponent == -13
+
+
+def test_a_maximum_is_remembered_for_sixteen_uses():
+    flex = Autoflex.started(np.float32([1.0]), 16)
+    exponents = [flex.exponent]
+    for use in range(17):
+        flex.observe(np.array([1 << 14 if use == 0 else 1]))
+        exponents.append(flex.exponent)
+    assert flex.history == [2.0**exponent for exponent in exponents[1:17]]
 
 
 def test_flexpoint_predicts_from_the_history():

@@ -98,6 +98,27 @@ def test_parts_decide_their_roles():
     assert other.parts[1].lengths["first/weight/m"].value == 0.0
 
 
+def test_every_part_hears_of_everything():
+    policy = make_policy("dropback+qm", {"qm": {"max_step": 1.0}}).begin(network(epochs=10, steps=1))
+    x = np.linspace(1, 2, 9, dtype=np.float32)
+    policy.quantize("first", Role.WEIGHT, x, training=True)
+    policy.learn("first", Role.WEIGHT, x, x)
+    policy.update(1.0)
+    assert policy.parts[1].lengths["first/weight/m"].value < 23
+    arrays = [np.ones((2, 3), np.float32)]
+    policy.start(arrays)
+    start = arrays[0].copy()
+    arrays[0][0] += 1
+    policy.reset(arrays)
+    assert (arrays[0] != start).sum() == policy.parts[0].kept == 1
+    assert policy.stored_share == 1 / 6
+    for _ in range(9):
+        policy.on_step(1.0)
+        policy.on_epoch(1.0)
+    assert [(part.step, part.epoch) for part in policy.parts] == [(9, 9)] * 2
+    assert policy.parts[1].lengths["first/weight/m"].frozen
+
+
 def test_the_training_command_keeps_every_flag(tmp_path):
     """What the command line says reaches the policy through the run's configuration."""
     from golden import train
