@@ -44,12 +44,16 @@ def check_file(
         manifest = Manifest.load(options.manifest)
         if reason := refuse(manifest):
             raise ManifestError(f"{options.manifest}: {reason}")
+        try:
+            verilog = options.verilog.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            parser.error(f"{options.verilog}: {error}")
         command = f"python -m {module} {options.manifest.name} {options.verilog.name}"
         command += f" --vectors {options.vectors} --seed {options.seed}"
         command += f" --top {options.top}" if options.top else ""
         record = check(
             manifest,
-            options.verilog.read_text(encoding="utf-8"),
+            verilog,
             vectors=options.vectors,
             seed=options.seed,
             top=options.top,

@@ -56,7 +56,7 @@ class Manifest:
         """Read a manifest file; `ManifestError` if it is not one."""
         try:
             return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
-        except (ManifestError, json.JSONDecodeError) as error:
+        except ValueError as error:  # a ManifestError, bad JSON, or not even text
             raise ManifestError(f"{path}: {error}") from None
 
     @classmethod

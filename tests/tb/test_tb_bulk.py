@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 import threading
 
 import numpy as np
@@ -252,6 +253,7 @@ def test_one_wrong_bit_is_shown_decoded(dot, monkeypatch):
         (["x", "y", "--vectors", "0"], "--vectors 0: 1.."),
         (["x", "y", "--seed", "-1"], "--seed -1: 0.."),
         (["x"], "VERILOG.v"),
+        ([sys.executable, "y"], f"{sys.executable}: "),
     ],
 )
 def test_usage_errors_exit_2(arguments, complaint, capsys):
