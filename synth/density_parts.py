@@ -116,7 +116,7 @@ class BlockConverter(wiring.Component):
         """The circuit."""
         m = Module()
         path, values = _path(self._format, self._format.block, self._source), list(self.values)
-        encoded = path.whole_block(m, _unregistered(m), Const(1), values, [], path.poison(values))
+        encoded = path.whole_block(m, _unregistered(m), Const(1), values, [])
         m.d.comb += self.block.eq(Cat(encoded.elements, encoded.microexponents, encoded.exponent))
         return m
 
@@ -131,18 +131,15 @@ class ValueConverter(wiring.Component):
     def __init__(self, fmt: BlockFormat) -> None:
         self._format, lanes = fmt, fmt.subblock if fmt.microexponents else 1
         group = data.ArrayLayout(FP32, lanes)
-        peak = FP32.fraction_bits + FP32.exponent_bits
+        peak = _path(fmt, lanes).geometry.peak_fraction_bits + FP32.exponent_bits
         super().__init__(
             {
                 "arriving": In(group),
                 "first": In(1),
                 "running_peak": In(peak),
-                "running_poison": In(1),
                 "next_peak": Out(peak),
-                "next_poison": Out(1),
                 "leaving": In(group),
                 "block_peak": In(peak),
-                "block_poison": In(1),
                 "elements": Out(lanes * fmt.element.bits + fmt.microexponent_bits),
                 "exponent": Out(fmt.scale.bits),
             }
@@ -153,19 +150,18 @@ class ValueConverter(wiring.Component):
         m = Module()
         path = _path(self._format, len(list(self.arriving)))
         arriving, leaving = list(self.arriving), list(self.leaving)
-        peak = find_peak(m, arriving, ScaleRule.FLOOR, name="beat")
-        joined: Value = combine_peaks(self.running_peak, peak, FP32.fraction_bits, ScaleRule.FLOOR)
+        peak = find_peak(m, arriving, path.geometry, name="beat")
+        joined: Value = combine_peaks(self.running_peak, peak, path.geometry)
         encoded = path.connect(
             m,
             _unregistered(m),
             Const(1),
-            leaving,
+            path.read(leaving),
             [],
-            path.shared_exponent(m, self.block_peak, self.block_poison),
+            path.shared_exponent(m, self.block_peak),
         )
         m.d.comb += [
             self.next_peak.eq(Mux(self.first, peak, joined)),
-            self.next_poison.eq(path.poison(arriving) | self.running_poison & ~self.first),
             self.elements.eq(Cat(encoded.elements, encoded.microexponents)),
             self.exponent.eq(encoded.exponent),
         ]

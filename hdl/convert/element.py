@@ -1,35 +1,23 @@
 """One value to one integer element: align it to the shared exponent, round, saturate."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.formats import BlockFormat, ElementEncoding, Rounding
-from hdl.arith.bits import negate_if, shift_right, shift_right_sticky
-from hdl.layouts import FloatLayout
+from golden.formats import ElementEncoding, Rounding
+from hdl.convert.reference import Geometry
+from hdl.convert.shift import lift, lower
 
-__all__ = ["AlignElement", "RoundElement", "align_frame", "aligned_bits", "round_up"]
-
-
-def aligned_bits(fmt: BlockFormat, rounding: Rounding, random_bits: int) -> int:
-    """Width of an aligned magnitude: the element's precision on top, below it what its rounding looks at."""
-    below = {Rounding.RTZ: 0, Rounding.RNA: 1, Rounding.RNE: 2, Rounding.SR: random_bits}
-    return fmt.element.precision + below[rounding]
+__all__ = ["AlignElement", "RoundElement", "has_hidden_one", "round_up"]
 
 
-def align_frame(m: Module, significand: Value, amount: Value, left: int, bits: int, rounding: Rounding) -> Value:
-    """The top `bits` of a significand moved left by `left`, then right by `amount`; RNE gets a sticky lowest bit.
+def has_hidden_one(field: Value, high: Value | None, geometry: Geometry) -> Value:
+    """Whether an exponent field is that of a normal number, where that matters.
 
-    The frame has the significand at its top, then as many bits as are asked for, and one to collect what leaves them.
+    Not at all if subnormals are flushed: then a zero field is out of reach. If all subnormals are out of reach
+    (`high`), a one in place of a zero changes nothing; else all of a block's fields fit the bits that are looked at.
     """
-    width = max(bits, len(significand)) + 1
-    frame = Cat(Const(0, left + width - len(significand)), significand)
-    if rounding is not Rounding.RNE:
-        # What lies below the bits asked for would only move further down.
-        return shift_right(m, frame[width - bits :], amount, bits, name="aligned")
-    aligned = shift_right_sticky(m, frame, amount, name="aligned")[:width]
-    kept, rest = aligned[width - bits :], aligned[: width - bits]
-    return Cat(kept[0] | rest.any(), kept[1:])
+    return Const(1) if geometry.flush else field[: geometry.field_bits].any() | high
 
 
 def round_up(m: Module, kept: Value, below: Value, rounding: Rounding, random: Value | None) -> Signal:
@@ -47,89 +35,74 @@ def round_up(m: Module, kept: Value, below: Value, rounding: Rounding, random: V
 class AlignElement(wiring.Component):
     """A float's magnitude in units of the element's LSB, with fraction bits below; the lowest one is sticky for RNE.
 
-    `overflow` says that the value lies above the block's range, which only an exponent clamped from above allows.
-    Combinational.
+    In a format with microexponents it has as many bits more as the largest of them moves up. `top`, `lift`, `beyond`,
+    `high` as `Reference` gives them. `overflow` says that the value lies above the block's range, which only an
+    exponent clamped from above allows. Combinational.
     """
 
-    def __init__(self, source: FloatLayout, fmt: BlockFormat, rounding: Rounding, random_bits: int) -> None:
-        self._source, self._format, self._rounding = source, fmt, rounding
-        self._bits = aligned_bits(fmt, rounding, random_bits)
-        # The element's top bit weighs 2^(exponent + emax), the significand's 2^binade. Only in an all-subnormal block
-        # does the shared exponent ask for a shift to the left, by less than the fraction's width, and not at all where
-        # the lowest exponent is above the subnormals. Microexponents count as a lower scale.
-        self._lowest_binade, emax = 1 - source.bias, fmt.element.emax
-        self._lowest_exponent = fmt.scale.lowest - fmt.max_microexponent
-        lowest_top = max(self._lowest_exponent + emax, self._lowest_binade - source.fraction_bits)
-        self._left = max(self._lowest_binade - lowest_top, 0)
-        # Without a sticky bit, fraction bits that no shift brings up to the result are not read.
-        unread = 0 if rounding is Rounding.RNE else max(source.significand_bits - self._bits - self._left, 0)
+    def __init__(self, geometry: Geometry) -> None:
+        self._geometry = g = geometry
         super().__init__(
             {
-                "value_exponent": In(source.exponent_bits),
-                "value_fraction": In(source.fraction_bits - unread),
-                "exponent": In(signed(fmt.scale.bits + 1)),
-                "magnitude": Out(self._bits),
-                "overflow": Out(1),
+                "value_exponent": In(g.source.exponent_bits),
+                "value_fraction": In(g.fraction_bits),
+                "magnitude": Out(g.frame_bits + g.frame_sticky),
             }
+            | {name: In(shape) for name, shape in g.shared.items()}
+            | ({"overflow": Out(1)} if g.exceeds else {})
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        source, scale, emax = self._source, self._format.scale, self._format.element.emax
-        left, lowest_binade = self._left, self._lowest_binade
-        top_binade = (1 << source.exponent_bits) - 1 - source.bias
-        high = scale.highest + 1 + emax - lowest_binade  # a poisoned block's code counts: its shift must not wrap
-        distance = Signal(Shape.cast(range(self._lowest_exponent + emax - top_binade, high + 1)))
-        hidden = self.value_exponent.any()
-        m.d.comb += distance.eq(self.exponent - (self.value_exponent + ~hidden) + (emax + source.bias))
-
-        # Bits that end above the element's are there only where `overflow` makes them irrelevant.
-        amount = Signal(range(high + left + 1))
+        g = self._geometry
+        hidden, near = Signal(), Signal()
+        field = Signal(g.source.exponent_bits)
+        distance = Signal(g.shift_bits)
         m.d.comb += [
-            amount.eq(Mux(distance + left < 0, 0, distance + left)),
-            self.magnitude.eq(
-                align_frame(m, Cat(self.value_fraction, hidden), amount, left, self._bits, self._rounding)
-            ),
-            self.overflow.eq((distance < 0) & hidden),
+            hidden.eq(has_hidden_one(self.value_exponent, getattr(self, "high", None), g)),
+            field.eq(self.value_exponent | ~hidden),
+            near.eq(field > self.beyond),
+            distance.eq(self.top[: g.shift_bits] - field[: g.shift_bits]),
         ]
+        significand = Cat(self.value_fraction, hidden)
+        frame, dropped = lift(m, significand, self.lift if g.depth else Const(0), g.depth, g.frame_bits, name="lifted")
+        frame, dropped = lower(m, frame, distance, dropped, name="aligned")
+        m.d.comb += self.magnitude.eq(
+            Cat(dropped if g.frame_sticky else Const(0, 0), frame & near.replicate(len(frame)))
+        )
+        if g.exceeds:
+            m.d.comb += self.overflow.eq(near & (field > self.top))
         return m
 
 
 class RoundElement(wiring.Component):
     """An aligned magnitude and its sign to a stored integer element: rounded, then saturated; zero is positive.
 
-    `random` exists for SR only: its carry into the kept bits is floor(|y| + r / 2^R). A poisoned block stores zeros.
-    Combinational.
+    `random` exists for SR only: its carry into the kept bits is floor(|y| + r / 2^R). Combinational.
     """
 
-    def __init__(self, fmt: BlockFormat, rounding: Rounding, random_bits: int) -> None:
-        self._element, self._rounding = fmt.element, rounding
+    def __init__(self, geometry: Geometry) -> None:
+        self._geometry = g = geometry
         super().__init__(
-            {
-                "magnitude": In(aligned_bits(fmt, rounding, random_bits)),
-                "overflow": In(1),
-                "sign": In(1),
-                "poison": In(1),
-                "element": Out(fmt.element.bits),
-            }
-            | ({"random": In(random_bits)} if rounding is Rounding.SR else {})
+            {"magnitude": In(g.aligned_bits), "sign": In(1), "element": Out(g.fmt.element.bits)}
+            | ({"overflow": In(1)} if g.exceeds else {})
+            | ({"random": In(g.random_bits)} if g.random_bits else {})
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        bits = self._element.mantissa_bits
-        kept, below = self.magnitude[-bits:], self.magnitude[:-bits]
-        up = round_up(m, kept, below, self._rounding, getattr(self, "random", None))
-        rounded = Signal(bits + 1)  # a carry out means that the largest element rounded up: it saturates
-        saturated, sign = Signal(bits), Signal()
-        m.d.comb += [
-            rounded.eq(kept + up),
-            saturated.eq(Mux(self.overflow | rounded[-1], (1 << bits) - 1, rounded[:-1])),
-            sign.eq(self.sign & saturated.any()),
-        ]
-        with m.If(~self.poison):
-            if self._element.encoding is ElementEncoding.TWOS_COMPLEMENT:
-                m.d.comb += self.element.eq(negate_if(Cat(saturated, Const(0, 1)), sign))
-            else:
-                m.d.comb += self.element.eq(Cat(saturated, sign))
+        g, element = self._geometry, self._geometry.fmt.element
+        bits = element.mantissa_bits
+        kept, below = Signal(bits), self.magnitude[:-bits]
+        m.d.comb += kept.eq(self.magnitude[-bits:])
+        if g.exceeds:
+            m.d.comb += kept.eq(self.magnitude[-bits:] | self.overflow.replicate(bits))
+        up, more = round_up(m, kept, below, g.rounding, getattr(self, "random", None)), Signal()
+        m.d.comb += more.eq(up & ~kept.all())  # the largest element saturates
+        if element.encoding is ElementEncoding.TWOS_COMPLEMENT:
+            # -(kept + more) = ~kept + 1 - more: rounding and negation share an adder.
+            m.d.comb += self.element.eq((Cat(kept, Const(0, 1)) ^ self.sign.replicate(bits + 1)) + (self.sign ^ more))
+        else:
+            rounded = Signal(bits)
+            m.d.comb += [rounded.eq(kept + more), self.element.eq(Cat(rounded, self.sign & rounded.any()))]
         return m

@@ -3,16 +3,17 @@
 from dataclasses import dataclass
 from types import SimpleNamespace
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data
 
 from golden.formats import BlockFormat, Rounding, ScaleRule
-from hdl.arith.bits import reduce_tree
 from hdl.arith.xorshift import XorshiftLanes
 from hdl.convert.element import AlignElement, RoundElement
+from hdl.convert.group import find_microexponent, raise_magnitude
 from hdl.convert.minifloat import AlignMinifloat, RoundMinifloat
 from hdl.convert.peak import find_peak
-from hdl.convert.scale import GroupExponent, clamp_exponent, microexponent
+from hdl.convert.reference import Geometry, Reference
+from hdl.convert.scale import PeakExponent, clamp_exponent
 from hdl.layouts import FloatLayout
 from hdl.stream import Pipeline
 
@@ -23,7 +24,8 @@ __all__ = ["ElementPath"]
 class ElementPath:
     """What whole-block and serial converters share.
 
-    `random_bits` is 0 unless rounding is SR; `seed` is None where the random words come in from outside.
+    `random_bits` is 0 unless rounding is SR; `seed` is None where the random words come in from outside; `flush` takes
+    subnormal values for zeros.
     """
 
     source: FloatLayout
@@ -33,24 +35,36 @@ class ElementPath:
     lanes: int
     random_bits: int
     seed: int | None
+    flush: bool = False
 
-    def poison(self, values: list[data.View]) -> Value:
-        """Whether any of the values is a NaN or an infinity."""
-        return reduce_tree(lambda a, b: a | b, [value.exponent.all() for value in values])
+    @property
+    def geometry(self) -> Geometry:
+        """How far values lie apart, and how many bits that takes."""
+        return Geometry(self.source, self.fmt, self.rounding, self.rule, self.random_bits, self.flush)
 
-    def shared_exponent(self, m: Module, peak: Value, poison: Value) -> Signal:
-        """The exponent behind a block's stored code."""
-        m.submodules.exponent = group = GroupExponent(self.source, self.fmt, self.rule)
-        m.d.comb += group.peak.eq(peak)
-        return clamp_exponent(m, group, poison, self.fmt)
+    def shared_exponent(self, m: Module, peak: Value, poison: Value | None = None) -> Signal:
+        """The exponent behind a block's stored code; without `poison`, NaNs and infinities show in the peak."""
+        m.submodules.exponent = find = PeakExponent(self.geometry)
+        m.d.comb += Cat(find.fraction, find.field).eq(peak)
+        if poison is None:
+            poison = peak[-self.source.exponent_bits :].all()
+        return clamp_exponent(m, find, poison, self.fmt)
+
+    def read(self, values: list[data.View]) -> list[data.View]:
+        """Values, without the bits that their lanes do not look at."""
+        narrow = FloatLayout("read", self.source.exponent_bits, self.geometry.fraction_bits)
+        return [data.View(narrow, value.as_value()[-narrow.size :]) for value in values]
 
     def whole_block(
-        self, m: Module, pipe: Pipeline, enable: Value, values: list[data.View], words: list[Value], poison: Value
+        self, m: Module, pipe: Pipeline, enable: Value, values: list[data.View], words: list[Value], **poison: Value
     ) -> SimpleNamespace:
-        """What `connect` gives of all values of a block at once; cuts "peak" and "exponent" lie before it."""
-        peak = find_peak(m, values, self.rule, name="block")
-        stage = pipe.cut("peak", peak=peak, poison=poison, values=values, words=words)
-        exponent = self.shared_exponent(m, stage.peak, stage.poison)
+        """What `connect` gives of all values of a block at once; cuts "peak" and "exponent" lie before it.
+
+        `poison=` as of `shared_exponent`.
+        """
+        peak, values = find_peak(m, values, self.geometry, name="block"), self.read(values)
+        stage = pipe.cut("peak", peak=peak, values=values, words=words, **poison)
+        exponent = self.shared_exponent(m, stage.peak, **{name: getattr(stage, name) for name in poison})
         stage = pipe.cut("exponent", exponent=exponent, values=stage.values, words=stage.words)
         return self.connect(m, pipe, enable, stage.values, stage.words, stage.exponent)
 
@@ -64,32 +78,32 @@ class ElementPath:
         exponent: Value,
         **along: Value,
     ) -> SimpleNamespace:
-        """Stored `elements`, `microexponents` and `exponent` code; they and `along` pass the cut named "aligned"."""
-        poison = exponent == self.fmt.scale.highest + 1
+        """Stored `elements`, `microexponents` and `exponent` code; they and `along` pass the cut named "aligned".
+
+        `values` as `read` gives them.
+        """
+        is_float = self.fmt.element.is_float
+        m.submodules.reference = reference = Reference(self.geometry)
         stored = Signal(self.fmt.scale.bits, name="stored_exponent")
-        m.d.comb += stored.eq(exponent + self.fmt.scale.bias)
-        shared = self._microexponents(m, values, exponent, poison)
-        align_kind, round_kind = (
-            (AlignMinifloat, RoundMinifloat) if self.fmt.element.is_float else (AlignElement, RoundElement)
-        )
-        aligned: dict[str, list[Value]] = {"magnitude": [], "overflow": []}
-        if self.fmt.element.is_float:
-            aligned["biased"] = []
+        m.d.comb += [reference.exponent.eq(exponent), stored.eq(exponent + self.fmt.scale.bias)]
+        outputs = ["magnitude", *(["field"] if is_float else []), *(["overflow"] if self.geometry.exceeds else [])]
+        aligned: dict[str, list[Value]] = {name: [] for name in outputs}
         for k, value in enumerate(values):
-            m.submodules[f"align_{k}"] = align = align_kind(self.source, self.fmt, self.rounding, self.random_bits)
+            m.submodules[f"align_{k}"] = align = (AlignMinifloat if is_float else AlignElement)(self.geometry)
             m.d.comb += [
                 align.value_exponent.eq(value.exponent),
-                align.value_fraction.eq(value.fraction[-len(align.value_fraction) :]),
-                align.exponent.eq(exponent - shared[k // self.fmt.subblock] if shared else exponent),
+                align.value_fraction.eq(value.fraction),
             ]
-            for name, outputs in aligned.items():
-                outputs.append(getattr(align, name))
+            m.d.comb += [getattr(align, name).eq(getattr(reference, name)) for name in self.geometry.shared]
+            for name in outputs:
+                aligned[name].append(getattr(align, name))
+        shared = self._microexponents(m, aligned, reference.poison) if self.fmt.microexponents else []
         stage = pipe.cut(
             "aligned",
             **aligned,
             sign=[value.sign for value in values],
             random=words,
-            poison=poison,
+            poison=[reference.poison] if is_float else [],
             microexponents=shared,
             exponent=stored,
             **along,
@@ -98,22 +112,28 @@ class ElementPath:
         words = self._draw(m, enable & pipe.valid) if self.seed is not None else stage.random
         elements = []
         for k in range(len(values)):
-            m.submodules[f"round_{k}"] = rounder = round_kind(self.fmt, self.rounding, self.random_bits)
+            m.submodules[f"round_{k}"] = rounder = (RoundMinifloat if is_float else RoundElement)(self.geometry)
             m.d.comb += [getattr(rounder, name).eq(getattr(stage, name)[k]) for name in (*aligned, "sign")]
-            m.d.comb += rounder.poison.eq(stage.poison)
             if words:
                 m.d.comb += rounder.random.eq(words[k])
-            elements.append(Value.cast(rounder.element))
+            if is_float:
+                m.d.comb += rounder.poison.eq(stage.poison[0])
+            elements.append(rounder.element)
         return SimpleNamespace(elements=elements, **{k: v for k, v in vars(stage).items() if k not in aligned})
 
-    def _microexponents(self, m: Module, values: list[data.View], exponent: Value, poison: Value) -> list[Signal]:
-        """One for every group of values that shares one; none where the format has none."""
-        found = []
-        size = self.fmt.subblock
-        for k in range(len(values) // size if self.fmt.microexponents else 0):
-            m.submodules[f"pair_{k}"] = pair = GroupExponent(self.source, self.fmt, self.rule)
-            m.d.comb += pair.peak.eq(find_peak(m, values[k * size : (k + 1) * size], self.rule, name=f"pair_{k}"))
-            found.append(microexponent(m, pair, exponent, poison, self.fmt, name=f"pair_{k}"))
+    def _microexponents(self, m: Module, aligned: dict[str, list[Value]], poison: Value) -> list[Signal]:
+        """One for every group of values that shares one; their magnitudes are replaced by those under it."""
+        found: list[Signal] = []
+        size, magnitudes = self.fmt.subblock, aligned["magnitude"]
+        for k in range(0, len(magnitudes), size):
+            group = slice(k, k + size)
+            overflows = aligned.get("overflow", [])[group]
+            name = f"group_{k // size}"
+            t = find_microexponent(m, magnitudes[group], overflows, poison, self.geometry, name=name)
+            magnitudes[group] = [
+                raise_magnitude(m, value, t, self.geometry, name=f"{name}_raised") for value in magnitudes[group]
+            ]
+            found.append(t)
         return found
 
     def _draw(self, m: Module, draw: Value) -> list[Value]:

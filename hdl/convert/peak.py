@@ -1,37 +1,56 @@
 """The largest magnitude of a block, or as much of it as its scale rule needs."""
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data
 
 from golden.formats import ScaleRule
 from hdl.arith.bits import reduce_tree
+from hdl.convert.reference import Geometry
 
 __all__ = ["combine_peaks", "find_peak"]
 
 
-def find_peak(m: Module, values: list[data.View], rule: ScaleRule, *, name: str) -> Signal:
-    """Peak of some values: fraction below exponent field, like a float without its sign.
+def find_peak(m: Module, values: list[data.View], geometry: Geometry, *, name: str) -> Value:
+    """Peak of some values: (as much as is needed of the) fraction below the exponent field.
 
-    `ceil` and `even` look at the largest value itself. `floor` wants only its exponent, and the OR of all fractions
-    has the leading one of the largest: it stands in for the fraction, which only an all-subnormal block reads.
+    For `floor` the OR of all fractions stands in for that of the largest: of subnormals, it has the leading one.
     """
-    peaks: list[Value] = [Cat(value.fraction, value.exponent) for value in values]
-    split = len(values[0].fraction)
-
-    def combine(a: Value, b: Value) -> Signal:
-        # A signal for every node: as expressions, which use a node twice, the tree's text would grow as N^1.6.
-        node = Signal(len(a), name="peak_node")
-        m.d.comb += node.eq(combine_peaks(a, b, split, rule))
-        return node
-
-    peak = Signal(len(peaks[0]), name=f"{name}_peak")
-    m.d.comb += peak.eq(reduce_tree(combine, peaks))
-    return peak
+    bits = geometry.peak_fraction_bits
+    fractions = [value.fraction[len(value.fraction) - bits :] for value in values]
+    fields = [value.exponent for value in values]
+    if geometry.rule is ScaleRule.FLOOR:
+        return Cat(reduce_tree(lambda a, b: a | b, fractions), _largest(m, fields, name=name))
+    magnitudes = [Cat(fraction, field) for fraction, field in zip(fractions, fields, strict=True)]
+    return _largest(m, magnitudes, name=name)
 
 
-def combine_peaks(a: Value, b: Value, fraction_bits: int, rule: ScaleRule) -> Value:
+def _largest(m: Module, values: Sequence[Value], *, name: str) -> Value:
+    """The largest number, bit by bit from the top: it has a one where any has that is still in the race.
+
+    Where it has one, those without are out. An OR per bit takes half the gates of a tree of comparators.
+    """
+    width = len(values[0])
+    race: Value | None = None
+    found: list[Value] = []
+    for k in reversed(range(width)):
+        ones = Cat(value[k] for value in values)
+        bit, left = Signal(name=f"{name}_largest{k}"), Signal(len(values), name=f"{name}_race{k}")
+        equal = ones | ~bit.replicate(len(values))
+        m.d.comb += [
+            bit.eq((ones if race is None else race & ones).any()),
+            left.eq(equal if race is None else race & equal),
+        ]
+        found.append(bit)
+        race = left
+    return Cat(found[::-1])
+
+
+def combine_peaks(a: Value, b: Value, geometry: Geometry) -> Value:
     """Peak of two groups from the peaks of each."""
-    if rule is not ScaleRule.FLOOR:
+    if geometry.rule is not ScaleRule.FLOOR:
         return Mux(a > b, a, b)
-    a_field, b_field = a[fraction_bits:], b[fraction_bits:]
-    return Cat(a[:fraction_bits] | b[:fraction_bits], Mux(a_field > b_field, a_field, b_field))
+    bits = geometry.peak_fraction_bits
+    a_field, b_field = a[bits:], b[bits:]
+    return Cat(a[:bits] | b[:bits], Mux(a_field > b_field, a_field, b_field))

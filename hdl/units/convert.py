@@ -78,10 +78,15 @@ class ConvertConfig(BlockUnitConfig):
         )
 
     def path(self) -> ElementPath:
-        """The lanes that encode the results; where nothing is lost, cutting is the cheapest rounding."""
+        """The lanes that encode the results; where nothing is lost, cutting is the cheapest rounding.
+
+        Values are normal or zero.
+        """
         rounding = Rounding.RTZ if self.inexact == "refuse" else Rounding(self.rounding)
         layout = value_layout(self.operand, self.result)
-        return ElementPath(layout, self.result, rounding, ScaleRule(self.scale_rule), self.result.block, 0, None)
+        return ElementPath(
+            layout, self.result, rounding, ScaleRule(self.scale_rule), self.result.block, 0, None, flush=True
+        )
 
 
 def value_layout(source: BlockFormat, target: BlockFormat) -> FloatLayout:
@@ -138,7 +143,7 @@ class Convert(StreamUnit[ConvertConfig]):
             specials += special
         poison = reduce_tree(lambda a, b: a | b, specials)
         stage = pipe.cut("values", values=values, poison=poison)
-        encoded = path.whole_block(m, pipe, enable, stage.values, [], stage.poison)
+        encoded = path.whole_block(m, pipe, enable, stage.values, [], poison=stage.poison)
         m.d.comb += [
             buffer.i.payload.eq(Cat(encoded.elements, encoded.microexponents, encoded.exponent)),
             buffer.i.valid.eq(pipe.valid),

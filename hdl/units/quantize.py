@@ -129,7 +129,7 @@ class Quantize(StreamUnit[QuantizeConfig]):
 
         values = list(self.i.p.value)
         words = list(self.i.p.random) if config.draws_from_port else []
-        encoded = path.whole_block(m, pipe, buffer.i.ready, values, words, path.poison(values))
+        encoded = path.whole_block(m, pipe, buffer.i.ready, values, words)
         m.d.comb += [
             buffer.i.payload.eq(Cat(encoded.elements, encoded.microexponents, encoded.exponent)),
             buffer.i.valid.eq(pipe.valid),

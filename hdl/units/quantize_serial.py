@@ -6,7 +6,6 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data
 from amaranth.lib.fifo import SyncFIFO
 
-from golden.formats import ScaleRule
 from hdl.convert.peak import combine_peaks, find_peak
 from hdl.layouts import block_layout
 from hdl.stream import Pipeline
@@ -41,7 +40,6 @@ class QuantizeSerial(StreamUnit[QuantizeConfig]):
         m = Module()
         config, path = self.config, self.config.path()
         beats = config.beats
-        rule = ScaleRule(config.scale_rule)
         enable = Signal()  # the rounding half moves; set by the output half, from registers alone
 
         # Collecting half: buffer the beat, keep the running peak, hand the block over with its last beat.
@@ -59,17 +57,11 @@ class QuantizeSerial(StreamUnit[QuantizeConfig]):
         ]
 
         values = list(self.i.p.value)
-        beat_peak, beat_poison = find_peak(m, values, rule, name="beat"), path.poison(values)
+        beat_peak = find_peak(m, values, path.geometry, name="beat")
         running_peak = Signal.like(beat_peak, reset_less=True)
-        running_poison = Signal(reset_less=True)
-        peak, poison = Signal.like(beat_peak, name="block_peak_so_far"), Signal(name="block_poison_so_far")
-        fraction_bits = config.value_layout.fraction_bits
-        m.d.comb += [
-            peak.eq(Mux(arriving == 0, beat_peak, combine_peaks(running_peak, beat_peak, fraction_bits, rule))),
-            poison.eq(beat_poison | (running_poison & (arriving != 0))),
-        ]
+        peak = Signal.like(beat_peak, name="block_peak_so_far")
+        m.d.comb += peak.eq(Mux(arriving == 0, beat_peak, combine_peaks(running_peak, beat_peak, path.geometry)))
         block_peak = Signal.like(beat_peak, reset_less=True)
-        block_poison = Signal(reset_less=True)
         with m.If(rounding & enable):
             m.d.sync += leaving.eq(Mux(last_leaves, 0, leaving + 1))
             with m.If(last_leaves):
@@ -77,11 +69,10 @@ class QuantizeSerial(StreamUnit[QuantizeConfig]):
         with m.If(waiting.w_en):
             m.d.sync += [
                 running_peak.eq(peak),
-                running_poison.eq(poison),
                 arriving.eq(Mux(last_arrives, 0, arriving + 1)),
             ]
             with m.If(last_arrives):
-                m.d.sync += [block_peak.eq(peak), block_poison.eq(poison), rounding.eq(1)]
+                m.d.sync += [block_peak.eq(peak), rounding.eq(1)]
 
         # Rounding half: one beat a cycle through the lanes.
         m.d.comb += waiting.r_en.eq(rounding & enable)
@@ -89,8 +80,8 @@ class QuantizeSerial(StreamUnit[QuantizeConfig]):
         pipe = Pipeline(m, cuts=("exponent", "aligned"), registers=config.pipeline, enable=enable, valid=rounding)
         stage = pipe.cut(
             "exponent",
-            exponent=path.shared_exponent(m, block_peak, block_poison),
-            values=list(beat.value),
+            exponent=path.shared_exponent(m, block_peak),
+            values=path.read(list(beat.value)),
             words=list(beat.random) if config.draws_from_port else [],
             last=leaving == beats - 1,
         )

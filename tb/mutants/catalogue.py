@@ -143,19 +143,23 @@ _CONVERTERS = [
     ),
     Mutant(
         "saturation missing", "a largest mantissa that rounds up wraps to 0", _QUANTIZE, "_round_0",
-        "assign @1 = overflow | rounded[3];", "assign @1 = overflow;",
+        "assign more = round_up & @1;", "assign more = round_up;",
     ),
     Mutant(
         "minus zero stored", "a negative value that rounds to 0 keeps its sign", _QUANTIZE, "_round_3",
-        "assign sign = @1 & @2;", "assign sign = @1;",
+        "= sign & @1;", "= sign;",
     ),
     Mutant(
-        "infinity not seen", "a NaN or an infinity in the last element does not poison its block", _QUANTIZE, "",
-        "assign @1 = & i__payload[254:247];", "assign @1 = 1'h0;",
+        "infinity not seen", "a NaN or an infinity is taken for a number of the largest exponent", _QUANTIZE, "",
+        "assign @1 = & { block_largest7,", "assign @1 = 1'h0 & { block_largest7,",
+    ),
+    Mutant(
+        "last value out of the race", "the largest exponent is sought among all but the last value", _QUANTIZE, "",
+        "block_race7 & { i__payload[253],", "block_race7 & { 1'h0,",
     ),
     Mutant(
         "last sticky bit lost", "of what lies below a tie, the lowest bit does not count", _QUANTIZE, "_align_2",
-        "assign @1 = | aligned[19:0];", "assign @1 = | aligned[19:1];",
+        "[4:0];\n", "[4:1];\n",
     ),
     Mutant(
         "subnormals as zero", "a block of subnormals gets the exponent of the lowest normal number",
@@ -171,15 +175,15 @@ _CONVERTERS = [
     ),
     Mutant(
         "no saturation above the range", "where the exponent was clamped from above, large values lose their top bits",
-        _SERIAL, "_round_0", "assign @1 = overflow | rounded[3];", "assign @1 = rounded[3];",
+        _SERIAL, "_round_0", "{ overflow, overflow, overflow }", "3'h0",
     ),
     Mutant(
         "last transfer not looked at", "a serial converter's exponent ignores the values that come last", _SERIAL, "",
         "if (@1) block_peak <= block_peak_so_far;", "if (@1) block_peak <= running_peak;",
     ),
     Mutant(
-        "poison of the block before", "a poisoned block poisons the next one too", _SERIAL, "",
-        "assign @1 = running_poison & @2;", "assign @1 = running_poison;",
+        "peak of the block before", "a poisoned block poisons the next one too", _SERIAL, "",
+        "assign block_peak_so_far = @1 ?", "assign block_peak_so_far = 1'h0 ?",
     ),
     Mutant(
         "a bubble per block", "the last values of a block wait until the block before has left", _SERIAL, "",
