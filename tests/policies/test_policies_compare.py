@@ -128,7 +128,7 @@ def test_runs_go_seed_by_seed_and_controls_last():
         plan([FIRST], "control", None)
 
 
-def finished(folder, job, accuracy, stages=(0, 0, 1, 3), val_accuracy=(0.5, 0.9, 0.8, 0.7)):
+def finished(folder, job, accuracy, stages=(0, 0, 1, 3), val_accuracy=(0.5, 0.9, 0.8, 0.7), **more):
     """The files of a run that has been done: what `run_facts` reads."""
     where = job.folder(folder)
     where.mkdir(parents=True)
@@ -136,7 +136,7 @@ def finished(folder, job, accuracy, stages=(0, 0, 1, 3), val_accuracy=(0.5, 0.9,
     facts |= {"test_accuracy": accuracy, "test_loss": 1.5, "val_accuracy": val_accuracy[-1], "val_loss": 2.5}
     (where / "final.json").write_text(json.dumps(facts))
     report = {"footprint_ratio": 2.0, "gecko_ratio": 4.0, "gecko_bits_per_value": 8.0, "final_bits_per_value": 16.0}
-    report |= {"bits_per_value": {"weight": 16.0, "activation": 16.0, "total": 16.0}, "stage": 0}
+    report |= {"bits_per_value": {"weight": 16.0, "activation": 16.0, "total": 16.0}} | more
     lines = [
         {"epoch": epoch, "val_accuracy": val, "policy": report | {"stage": stage, "multiply_cost": 0.1 * epoch}}
         for epoch, (val, stage) in enumerate(zip(val_accuracy, stages, strict=True), start=1)
@@ -199,6 +199,15 @@ def test_perplexity_of_text_is_that_of_its_loss(tmp_path):
     finished(tmp_path, job("fp32", 0), 0.5)
     row = row_of([run_facts(job("fp32", 0).folder(tmp_path))], None)
     assert "| 4.482 |" in table({"fp32": row}, perplexity=True)  # e^1.5
+
+
+def test_last_lengths_are_those_of_all_tensors_and_seeds(tmp_path):
+    finished(tmp_path, job("pfq", 0), 0.5, lengths={"a/weight/m": 1.0, "a/activation/m": 2.0, "a/weight/k": 3.0})
+    finished(tmp_path, job("pfq", 1), 0.5, lengths={"a/weight/m": 7.0, "a/activation/m": 2.0, "a/weight/k": 4.0})
+    row = row_of([run_facts(job("pfq", seed).folder(tmp_path)) for seed in range(2)], None)
+    assert row["final_m"] == {"low": 1, "mean": 3, "high": 7}
+    assert row["final_k"] == {"low": 3, "mean": 3.5, "high": 4}
+    assert table({"pfq": row}).endswith("| 1..7, mean 3.0 | 3..4, mean 3.5 |")
 
 
 def test_cost_to_best_is_that_of_the_epochs_before_it_over_the_whole_run_in_fp32(tmp_path):

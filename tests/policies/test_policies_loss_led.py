@@ -82,10 +82,17 @@ def test_bitwave_recovers_from_a_loss_that_is_no_number():
     policy = bitwave(source="bf16")
     policy.on_step(nan)
     assert policy.mean is None
-    policy.on_step(2.0)
+    for loss in (2.0, 1.0, 0.5):
+        policy.on_step(loss)
+    assert (policy.m, policy.k, policy.turn) == (6, 8, "k")  # two of 40 steps an epoch were held
     mean = policy.mean
     policy.on_step(nan)
-    assert (policy.m, policy.k, policy.mean) == (7, 8, mean)
+    assert (policy.m, policy.k, policy.turn, policy.mean) == (7, 8, "m", mean)
+    seen = []
+    for _ in range(3):
+        policy.on_step(1e-3)
+        seen.append((policy.m, policy.k))
+    assert seen == [(7, 8), (7, 8), (6, 8)]
 
 
 def boosted(epochs=10, **hyper):

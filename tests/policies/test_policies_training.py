@@ -255,6 +255,24 @@ def test_transformers_train_under_policies():
     assert session.usage.summary()["footprint_ratio"] > 2
 
 
+def test_gecko_counts_at_the_last_step_of_each_epoch():
+    run = Run("fp32")
+    samples = []
+    for step in range(17):
+        run.steps(step, step + 1)
+        samples.append(run.session.usage.samples)
+    assert samples == [0] * 7 + [1] * 8 + [2] * 2
+
+
+def test_a_gradient_is_cut_once_for_both_its_products():
+    """Flexpoint remembers every use: one of each tensor and step."""
+    run = Run("flexpoint")
+    run.steps(0, 3)
+    tensors = run.session.policy.tensors
+    assert {key: len(flex.history) for key, flex in tensors.items()} == dict.fromkeys(tensors, 3)
+    assert len(tensors) == 6
+
+
 def test_both_backward_products_read_cut_operands():
     """x and w as they were cut forward, g cut once for both."""
     run = Run("static")
