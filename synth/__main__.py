@@ -10,19 +10,18 @@ the library's adder cells. Exit status: 0 done; 2 a wrong option or library; 3 a
 import itertools
 import json
 import sys
-import time
-import traceback
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hdl.cli import Parser, UsageError, add_unit_options, read_config
-from hdl.config import ConfigError, UnitConfig
-from hdl.yosys import Engine, ToolMissing, YosysError, find_engine
+from hdl.config import UnitConfig
+from hdl.yosys import Engine, find_engine
 from synth.cells import GATE_EQUIVALENTS, WEIGHT_SOURCE
+from synth.command import run_command, speaker
 from synth.flows import TARGETS, Target
-from synth.library import Library, LibraryError, read_library
+from synth.library import Library, read_library
 from synth.library_flow import library_targets
 from synth.timing import find_sta
 
@@ -37,16 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     words = sys.argv[1:] if argv is None else argv
     verbose = "-v" in words or "--verbose" in words
-    try:
-        return _run(words)
-    except (UsageError, ConfigError, LibraryError) as error:
-        return _fail(2, f"{error}", verbose)
-    except (ToolMissing, YosysError) as error:
-        return _fail(3, f"{error}", verbose)
-    except OSError as error:
-        return _fail(2, f"{error.filename}: {error.strerror}", verbose)
-    except Exception as error:
-        return _fail(1, f"unexpected {type(error).__name__}: {error} (-v shows where)", verbose)
+    return run_command(lambda: _run(words), verbose=verbose)
 
 
 def _parser(*, with_help: bool) -> Parser:
@@ -85,14 +75,13 @@ def _run(words: Sequence[str]) -> int:
     from synth.table import csv_text, render
 
     engine = find_engine(own.yosys)
-    start = time.monotonic()
+    say = speaker(own.quiet)
     records = []
     for number, config in enumerate(configs, 1):
         prefix = f"[{number}/{len(configs)}] " if len(configs) > 1 else ""
 
         def tell(text: str, prefix: str = prefix) -> None:
-            if not own.quiet:
-                print(f"{time.monotonic() - start:6.1f} s  {prefix}{text}", file=sys.stderr, flush=True)
+            say(prefix + text)
 
         records.append(
             price(
@@ -180,13 +169,6 @@ def document(
         "scripts": {name: {"sha256": targets[name].sha256, "commands": targets[name].script} for name in used},
         "records": records,
     }
-
-
-def _fail(status: int, message: str, verbose: bool) -> int:
-    if verbose:
-        traceback.print_exc()
-    print(f"error: {message}", file=sys.stderr)
-    return status
 
 
 if __name__ == "__main__":

@@ -9,17 +9,16 @@ The table goes to stdout, progress to stderr. Exit status: 0 done; 2 a wrong opt
 
 import json
 import sys
-import time
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from golden.catalog import get_format
-from hdl.cli import Parser, UsageError
-from hdl.yosys import Engine, ToolMissing, YosysError, find_engine
+from hdl.cli import Parser
+from hdl.yosys import Engine, find_engine
+from synth.command import add_outputs, check_names, check_outputs, renew, run_command, speaker
 from synth.density_model import PEER_FP32, PUBLISHED, component_gain, paper_gain
 
 __all__ = ["ROWS", "SCHEMA", "Row", "gains", "main", "measure_row"]
@@ -177,55 +176,32 @@ def _total(parts: Sequence[Record]) -> int:
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     words = sys.argv[1:] if argv is None else argv
-    try:
-        return _run(_parse(words))
-    except UsageError as error:
-        return _fail(2, error)
-    except (ToolMissing, YosysError) as error:
-        return _fail(3, error)
-    except OSError as error:
-        return _fail(2, f"{error.filename}: {error.strerror}")
+    return run_command(lambda: _run(_parse(words)), verbose="-v" in words)
 
 
 def _parse(words: Sequence[str]) -> Namespace:
     parser = Parser(prog="python -m synth.density", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", action="append", metavar="ROW", help=f"of {', '.join(ROWS)}; repeatable")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the records here")
-    parser.add_argument("--docs", type=Path, metavar="FILE", help="renew the tables in this Markdown file")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the gains as SVG")
-    parser.add_argument("--timeout", type=float, default=600.0, metavar="S", help="seconds per synthesis (default 600)")
-    parser.add_argument("-q", "--quiet", action="store_true", help="nothing on stderr but errors")
+    add_outputs(parser)
     options = parser.parse_args(list(words))
-    for name in options.only or ():
-        if name not in ROWS:
-            raise UsageError(f"--only {name}: one of {', '.join(ROWS)}")
-    if not options.timeout > 0:
-        raise UsageError(f"--timeout {options.timeout:g}: seconds, above 0")
-    for flag in ("json", "docs", "plot"):
-        path = getattr(options, flag)
-        if path and not path.parent.is_dir():  # known now, not after minutes of synthesis
-            raise UsageError(f"--{flag} {path}: a file in an existing folder")
+    check_names("--only", options.only or (), ROWS)
+    check_outputs(options)
     return options
 
 
 def _run(options: Namespace) -> int:
     from synth.density_price import Pricer
-    from synth.density_report import draw, render, renew
+    from synth.density_report import draw, render
 
-    engine, start = find_engine(), time.monotonic()
-
-    def tell(text: str) -> None:
-        if not options.quiet:
-            print(f"{time.monotonic() - start:6.1f} s  {text}", file=sys.stderr, flush=True)
-
-    pricer = Pricer(engine, options.timeout, tell)
+    engine = find_engine()
+    pricer = Pricer(engine, options.timeout, speaker(options.quiet))
     records = [measure_row(ROWS[name], pricer) for name in options.only or ROWS]
     print(render(records))
     if options.json:
         command = " ".join(["python -m synth.density", *(f"--only {name}" for name in options.only or ())])
         options.json.write_text(json.dumps(_document(command, engine, records), indent=1) + "\n")
     if options.docs:
-        renew(options.docs, render(records))
+        renew(options.docs, "python -m synth.density --docs docs/density.md", render(records))
     if options.plot:
         draw(records, options.plot)
     return 3 if any(record["status"] != "ok" for record in records) else 0
@@ -242,11 +218,6 @@ def _document(command: str, engine: Engine, records: Sequence[Record]) -> Record
         "scripts": {"cmos": {"sha256": TARGETS["cmos"].sha256, "commands": TARGETS["cmos"].script}},
         "records": records,
     }
-
-
-def _fail(status: int, message: object) -> int:
-    print(f"error: {message}", file=sys.stderr)
-    return status
 
 
 if __name__ == "__main__":

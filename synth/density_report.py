@@ -4,13 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hdl.cli import UsageError
-
-__all__ = ["draw", "render", "renew"]
+__all__ = ["draw", "render"]
 
 Record = Mapping[str, Any]
 
-_BEGIN, _END = "<!-- table: python -m synth.density --docs docs/density.md -->\n", "<!-- end of table -->\n"
 _KINDS = ("bare", "matched", "buffered", "parallel", "parallel_bf16", "operands")
 _ROLES = (
     "core",
@@ -73,15 +70,6 @@ def _float_lines(records: Sequence[Record]) -> list[str]:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f}"
-
-
-def renew(path: Path, table: str) -> None:
-    """Put the tables between the marks of a Markdown file."""
-    head, begun, rest = path.read_text().partition(_BEGIN)
-    _, ended, tail = rest.partition(_END)
-    if not (begun and ended):
-        raise UsageError(f"--docs {path}: no table between {_BEGIN.strip()} and {_END.strip()}")
-    path.write_text(head + _BEGIN + table + "\n" + _END + tail)
 
 
 def draw(records: Sequence[Record], path: Path) -> None:

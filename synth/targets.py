@@ -1,24 +1,31 @@
 """What the dot-product cores are to reach, and what they do: `python -m synth.targets [--json FILE] [--docs FILE]`.
 
 Each core is priced in the flow that its rivals were priced in, and its netlist checked against the golden model before
-a figure is shown. `dissolved` is that flow as it is; `adders kept` leaves the adder modules of the tree whole. The
-table goes to stdout, progress to stderr. Exit status: 0 done, whether or not every target is met; 2 a wrong option;
-3 a tool or a figure is missing; 1 anything unexpected.
+a figure is shown. `dissolved` is that flow as it is; `adders kept` leaves the adder modules of the tree whole. With
+`--liberty FILE` the cores are mapped to that library instead: area, area with its adder cells against the least that
+their arithmetic takes, and delay of the fast ones against operators. The table goes to stdout, progress to stderr. Exit
+status: 0 done, whether or not every target is met; 2 a wrong option or library; 3 a tool or a figure is missing; 1
+anything unexpected.
 """
 
 import json
 import sys
-import time
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hdl.cli import Parser, UsageError
-from hdl.yosys import Engine, ToolMissing, YosysError, find_engine
+from hdl.yosys import Engine, find_engine
+from synth.command import Tell, add_outputs, check_names, check_outputs, renew, run_command, speaker
 from synth.flows import TARGETS
 from synth.goals import GOALS, Goal
 from synth.liberty import CELLS
+from synth.library import Library, read_library
+from synth.library_cores import measure_in_library, render_library
+from synth.library_flow import library_targets
+from synth.targets_plot import draw
+from synth.timing import find_sta
 
 __all__ = ["SCHEMA", "main", "measure_goal", "render"]
 
@@ -27,58 +34,57 @@ SCHEMA = "narrowgauge-targets-1"
 Record = dict[str, Any]
 
 _FLOWS = ("cmos", "adders", "library")
-_BEGIN, _END = "<!-- table: python -m synth.targets --docs docs/area-targets.md -->\n", "<!-- end of table -->\n"
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     words = sys.argv[1:] if argv is None else argv
-    try:
-        return _run(_parse(words), words)
-    except UsageError as error:
-        return _fail(2, error)
-    except (ToolMissing, YosysError) as error:
-        return _fail(3, error)
-    except OSError as error:
-        return _fail(2, f"{error.filename}: {error.strerror}")
+    return run_command(lambda: _run(_parse(words)), verbose="-v" in words)
 
 
 def _parse(words: Sequence[str]) -> Namespace:
     parser = Parser(prog="python -m synth.targets", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", action="append", metavar="NAME", help=f"of {', '.join(GOALS)}; repeatable")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the records here")
-    parser.add_argument("--docs", type=Path, metavar="FILE", help="renew the tables in this Markdown file")
-    parser.add_argument("--timeout", type=float, default=600.0, metavar="S", help="seconds per synthesis (default 600)")
-    parser.add_argument("-q", "--quiet", action="store_true", help="nothing on stderr but errors")
+    parser.add_argument("--liberty", type=Path, metavar="FILE", help="the cores in the cells of this library instead")
+    parser.add_argument("--sta", metavar="PROGRAM", help="OpenSTA, to time the netlists of --liberty, adder cells too")
+    add_outputs(parser)
     options = parser.parse_args(list(words))
-    for name in options.only or ():
-        if name not in GOALS:
-            raise UsageError(f"--only {name}: one of {', '.join(GOALS)}")
+    check_names("--only", options.only or (), GOALS)
+    check_outputs(options)
     if options.docs and options.only:
         raise UsageError("--docs: not together with --only; the documentation lists every target")
-    if not options.timeout > 0:
-        raise UsageError(f"--timeout {options.timeout:g}: seconds, above 0")
+    if options.sta and not options.liberty:
+        raise UsageError("--sta: times the netlists of --liberty, which is missing")
+    if options.plot and options.liberty:
+        raise UsageError("--plot: draws transistors, not areas of --liberty")
     return options
 
 
-def _run(options: Namespace, words: Sequence[str]) -> int:
-    engine, start = find_engine(), time.monotonic()
-
-    def tell(text: str) -> None:
-        if not options.quiet:
-            print(f"{time.monotonic() - start:6.1f} s  {text}", file=sys.stderr, flush=True)
-
-    records = [measure_goal(GOALS[name], engine, options.timeout, tell) for name in options.only or GOALS]
-    print(render(records))
+def _run(options: Namespace) -> int:
+    engine, goals = find_engine(), [GOALS[name] for name in options.only or GOALS]
+    tell, command = speaker(options.quiet), "python -m synth.targets"
+    if options.liberty:
+        library, sta = read_library(options.liberty), find_sta(options.sta) if options.sta else None
+        records = [measure_in_library(goal, library, engine, options.timeout, sta, tell) for goal in goals]
+        table, about = render_library(records), _about_library(library)
+        command += f" --liberty {library.name}.lib" + (" --sta sta" if sta else "")
+        page = f"{command} --docs docs/area-{library.name.partition('_')[0]}.md"
+    else:
+        records = [measure_goal(goal, engine, options.timeout, tell) for goal in goals]
+        table, about = render(records), _about_own()
+        page = f"{command} --docs docs/area-targets.md"
+    print(table)
     if options.json:
-        command = " ".join(["python -m synth.targets", *(f"--only {name}" for name in options.only or ())])
-        options.json.write_text(json.dumps(_document(command, engine, records), indent=1) + "\n")
+        command = " ".join([command, *(f"--only {name}" for name in options.only or ())])
+        options.json.write_text(json.dumps(_document(command, engine, about, records), indent=1) + "\n")
     if options.docs:
-        _renew(options.docs, render(records))
+        renew(options.docs, page, table)
+    if options.plot:
+        draw(records, options.plot)
     return 3 if any(status != "ok" for record in records for status in record["status"].values()) else 0
 
 
-def measure_goal(goal: Goal, engine: Engine, timeout: float, tell: Any) -> Record:
+def measure_goal(goal: Goal, engine: Engine, timeout: float, tell: Tell) -> Record:
     """One record: the goal, the figures of each flow, and the arithmetic of its heap."""
     from hdl.emit import emit
     from hdl.registry import make_config
@@ -145,7 +151,7 @@ def _floor_lines(records: Sequence[Record]) -> list[str]:
     for record in records:
         floor, adders, area = record["floor"], record["adders"] or {}, record["library_gate_equivalents"]
         halves = adders.get("half_adder", 0) + adders.get("half_adder_plus", 0)
-        least = floor["gate_equivalents"]
+        least = floor["area"]
         over = f"{area / least - 1:+.1%}" if area and least else "-"
         lines.append(
             f"| {record['name']} | {floor['bits']:,} | {floor['full_adders']:,} | {adders.get('full_adder', 0):,} | "
@@ -162,30 +168,33 @@ def _ratio(value: float | None, peer: int) -> str:
     return "-" if value is None else f"{value / peer:.3f}"
 
 
-def _document(command: str, engine: Engine, records: Sequence[Record]) -> Mapping[str, Any]:
+def _about_own() -> Mapping[str, Any]:
+    return {
+        "library": {name: cell.area for name, cell in CELLS.items()},
+        "scripts": {name: {"sha256": TARGETS[name].sha256, "commands": TARGETS[name].script} for name in _FLOWS},
+    }
+
+
+def _about_library(library: Library) -> Mapping[str, Any]:
+    return {
+        "library": {"name": library.name, "sha256": library.sha256, "time_unit": library.time_unit},
+        "scripts": {
+            name: {"sha256": target.sha256, "commands": target.script}
+            for name, target in library_targets(library).items()
+        },
+    }
+
+
+def _document(command: str, engine: Engine, about: Mapping[str, Any], records: Sequence[Record]) -> Mapping[str, Any]:
     from hdl.emit import project_version
 
     return {
         "schema": SCHEMA,
         "command": command,
         "versions": {"narrowgauge": project_version(), "yosys": engine.name},
-        "library": {name: cell.area for name, cell in CELLS.items()},
-        "scripts": {name: {"sha256": TARGETS[name].sha256, "commands": TARGETS[name].script} for name in _FLOWS},
+        **about,
         "records": records,
     }
-
-
-def _renew(path: Path, table: str) -> None:
-    head, begun, rest = path.read_text().partition(_BEGIN)
-    _, ended, tail = rest.partition(_END)
-    if not (begun and ended):
-        raise UsageError(f"--docs {path}: no table between {_BEGIN.strip()} and {_END.strip()}")
-    path.write_text(head + _BEGIN + table + "\n" + _END + tail)
-
-
-def _fail(status: int, message: object) -> int:
-    print(f"error: {message}", file=sys.stderr)
-    return status
 
 
 if __name__ == "__main__":

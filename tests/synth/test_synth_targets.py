@@ -89,7 +89,7 @@ def record(**changes):
         "kept_transistors": 29_000,
         "adders": {"full_adder": 600, "half_adder": 10, "half_adder_plus": 2},
         "library_gate_equivalents": 5100.0,
-        "floor": {"bits": 640, "full_adders": 600, "gate_equivalents": 5000.0},
+        "floor": {"bits": 640, "full_adders": 600, "area": 5000.0},
         **changes,
     }
 
@@ -118,6 +118,12 @@ def test_command_line(tmp_path, capsys, monkeypatch):
     assert "old" not in page.read_text()
     assert page.read_text().startswith("head\n")
     assert page.read_text().endswith("tail\n")
+    pictures = [tmp_path / "a.svg", tmp_path / "b.svg"]
+    for picture in pictures:
+        assert main(["--plot", str(picture), "-q"]) == 0
+    assert pictures[0].read_bytes() == pictures[1].read_bytes()
+    assert b"mxfp8_e4m3x32" in pictures[0].read_bytes() or b"<use" in pictures[0].read_bytes()
+    assert main(["--plot", str(tmp_path / "none" / "a.svg")]) == 2
     assert main(["--only", "nothing"]) == 2
     assert "error: --only nothing: one of bfp4x64, " in capsys.readouterr().err
     monkeypatch.setattr("synth.targets.measure_goal", lambda *_: record(status={"cmos": "timeout"}))
