@@ -97,10 +97,9 @@ class RoundMinifloat(wiring.Component):
         up = round_up(m, kept, below, g.rounding, getattr(self, "random", None))
 
         # A carry out of the fraction moves on into the next binade, or from the subnormals to the normal numbers.
-        code = Signal(element.exponent_bits + element.mantissa_bits)
-        full, rounded = Signal(), Signal.like(code)
+        code = Cat(kept[: element.mantissa_bits], self.field & kept[-1].replicate(len(self.field)))
+        full, rounded = Signal(), Signal(len(code))
         m.d.comb += [
-            code.eq(Cat(kept[: element.mantissa_bits], self.field & kept[-1].replicate(len(self.field)))),
             full.eq((code >= element.max_code) | (self.overflow if g.exceeds else 0)),
             rounded.eq(Mux(full, element.max_code, code + up)),
             self.element.eq(Cat(rounded, self.sign & ~self.poison)),
