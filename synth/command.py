@@ -12,7 +12,7 @@ from hdl.config import ConfigError
 from hdl.yosys import ToolMissing, YosysError
 from synth.library import LibraryError
 
-__all__ = ["Tell", "add_outputs", "check_names", "check_outputs", "renew", "run_command", "speaker"]
+__all__ = ["Tell", "add_outputs", "check_names", "check_outputs", "run_command", "speaker", "table_writer"]
 
 Tell = Callable[[str], None]
 
@@ -79,11 +79,18 @@ def speaker(quiet: bool) -> Tell:
     return tell
 
 
-def renew(path: Path, command: str, table: str) -> None:
-    """Put `table` between the marks of a Markdown file; the first names `command`, which writes it."""
+def table_writer(path: Path, command: str) -> Callable[[str], None]:
+    """Puts a table between the marks of a Markdown file; the first mark names `command`, which writes the table.
+
+    Raises UsageError for a file without the marks: known before anything is measured.
+    """
     begin = f"<!-- table: {command} -->\n"
     head, begun, rest = path.read_text().partition(begin)
     _, ended, tail = rest.partition(_END)
     if not (begun and ended):
         raise UsageError(f"--docs {path}: no table between {begin.strip()} and {_END.strip()}")
-    path.write_text(head + begin + table + "\n" + _END + tail)
+
+    def write(table: str) -> None:
+        path.write_text(head + begin + table + "\n" + _END + tail)
+
+    return write

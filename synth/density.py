@@ -18,7 +18,7 @@ from typing import Any
 from golden.catalog import get_format
 from hdl.cli import Parser
 from hdl.yosys import Engine, find_engine
-from synth.command import add_outputs, check_names, check_outputs, renew, run_command, speaker
+from synth.command import add_outputs, check_names, check_outputs, run_command, speaker, table_writer
 from synth.density_model import PEER_FP32, PUBLISHED, component_gain, paper_gain
 
 __all__ = ["ROWS", "SCHEMA", "Row", "gains", "main", "measure_row"]
@@ -194,14 +194,15 @@ def _run(options: Namespace) -> int:
     from synth.density_report import draw, render
 
     engine = find_engine()
+    write = table_writer(options.docs, "python -m synth.density --docs docs/density.md") if options.docs else None
     pricer = Pricer(engine, options.timeout, speaker(options.quiet))
     records = [measure_row(ROWS[name], pricer) for name in options.only or ROWS]
     print(render(records))
     if options.json:
         command = " ".join(["python -m synth.density", *(f"--only {name}" for name in options.only or ())])
         options.json.write_text(json.dumps(_document(command, engine, records), indent=1) + "\n")
-    if options.docs:
-        renew(options.docs, "python -m synth.density --docs docs/density.md", render(records))
+    if write:
+        write(render(records))
     if options.plot:
         draw(records, options.plot)
     return 3 if any(record["status"] != "ok" for record in records) else 0

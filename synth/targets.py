@@ -17,7 +17,7 @@ from typing import Any
 
 from hdl.cli import Parser, UsageError
 from hdl.yosys import Engine, find_engine
-from synth.command import Tell, add_outputs, check_names, check_outputs, renew, run_command, speaker
+from synth.command import Tell, add_outputs, check_names, check_outputs, run_command, speaker, table_writer
 from synth.flows import TARGETS
 from synth.goals import GOALS, Goal
 from synth.liberty import CELLS
@@ -63,22 +63,26 @@ def _parse(words: Sequence[str]) -> Namespace:
 def _run(options: Namespace) -> int:
     engine, goals = find_engine(), [GOALS[name] for name in options.only or GOALS]
     tell, command = speaker(options.quiet), "python -m synth.targets"
-    if options.liberty:
-        library, sta = read_library(options.liberty), find_sta(options.sta) if options.sta else None
+    library = read_library(options.liberty) if options.liberty else None
+    sta = find_sta(options.sta) if options.sta else None
+    page = f"{command} --docs docs/area-targets.md"
+    if library:
+        command += f" --liberty {library.name}.lib"
+        page = f"{command} --docs docs/area-{library.name.partition('_')[0]}.md"
+    write = table_writer(options.docs, page) if options.docs else None
+    if library:
         records = [measure_in_library(goal, library, engine, options.timeout, sta, tell) for goal in goals]
         table, about = render_library(records), _about_library(library)
-        command += f" --liberty {library.name}.lib" + (" --sta sta" if sta else "")
-        page = f"{command} --docs docs/area-{library.name.partition('_')[0]}.md"
     else:
         records = [measure_goal(goal, engine, options.timeout, tell) for goal in goals]
         table, about = render(records), _about_own()
-        page = f"{command} --docs docs/area-targets.md"
     print(table)
     if options.json:
+        command += " --sta sta" if sta else ""
         command = " ".join([command, *(f"--only {name}" for name in options.only or ())])
         options.json.write_text(json.dumps(_document(command, engine, about, records), indent=1) + "\n")
-    if options.docs:
-        renew(options.docs, page, table)
+    if write:
+        write(table)
     if options.plot:
         draw(records, options.plot)
     return 3 if any(status != "ok" for record in records for status in record["status"].values()) else 0

@@ -9,7 +9,7 @@ from hdl.emit import emit
 from hdl.registry import make_config
 from hdl.yosys import find_engine
 from synth import density
-from synth.command import renew
+from synth.command import table_writer
 from synth.density_model import PEER_FP32, PUBLISHED, component_gain, paper_gain
 from synth.density_price import Price, buffer_transistors
 from synth.density_report import draw, render
@@ -88,7 +88,7 @@ def test_tables_go_between_the_marks_and_the_picture_repeats(tmp_path):
     page.write_text(
         "before\n<!-- table: python -m synth.density --docs docs/density.md -->\nold\n<!-- end of table -->\nafter\n"
     )
-    renew(page, "python -m synth.density --docs docs/density.md", render(records))
+    table_writer(page, "python -m synth.density --docs docs/density.md")(render(records))
     text = page.read_text()
     assert "old" not in text
     assert text.startswith("before\n")

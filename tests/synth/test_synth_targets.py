@@ -118,6 +118,11 @@ def test_command_line(tmp_path, capsys, monkeypatch):
     assert "old" not in page.read_text()
     assert page.read_text().startswith("head\n")
     assert page.read_text().endswith("tail\n")
+    page.write_text("no marks\n")
+    monkeypatch.setattr("synth.targets.measure_goal", None)  # not after minutes of synthesis
+    assert main(["--docs", str(page), "-q"]) == 2
+    assert "no table between" in capsys.readouterr().err
+    monkeypatch.setattr("synth.targets.measure_goal", lambda goal, *_: record(name=goal.name, status={"cmos": "ok"}))
     pictures = [tmp_path / "a.svg", tmp_path / "b.svg"]
     for picture in pictures:
         assert main(["--plot", str(picture), "-q"]) == 0
