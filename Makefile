@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 PIP    := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: all test data regression formats area clean
+.PHONY: all test data regression formats area area-osu018 clean
 
 all: $(VENV)/.installed
 	$(VENV)/bin/python -m hdl.generate --mantissa 4 --block 64 -o build
@@ -49,6 +49,25 @@ formats: $(VENV)/.installed-test
 # Prices what docs/area.md shows, from the cache where nothing changed; some minutes to an hour otherwise.
 area: $(VENV)/.installed-test
 	$(VENV)/bin/python -m synth.report
+
+# The cores in the standard cells of Debian's package qflow-tech-osu018 (62 KB): docs/area-osu018.md; half an hour.
+# OpenSTA (package opensta) times the adder cells, where it can be had. With the library from elsewhere:
+# make area-osu018 LIBERTY=/path/to/osu018_stdcells.lib STA=/path/to/sta
+OSU018  := build/osu018
+LIBERTY ?= $(OSU018)/usr/share/qflow/tech/osu018/osu018_stdcells.lib
+STA     ?= $(OSU018)/usr/bin/sta
+area-osu018: $(VENV)/.installed-test $(LIBERTY)
+	if test -x $(STA); then sta="--sta $(STA)"; fi; \
+	$(VENV)/bin/python -m synth.targets --liberty $(LIBERTY) $$sta --timeout 1800 --json build/area-osu018.json \
+	    --docs docs/area-osu018.md
+
+$(OSU018)/usr/share/qflow/tech/osu018/osu018_stdcells.lib:
+	@mkdir -p $(OSU018)
+	@cd $(OSU018) && apt-get download qflow-tech-osu018 >/dev/null && dpkg-deb -x qflow-tech-osu018_*.deb . || { \
+	    echo "no apt-get or no package: get qflow-tech-osu018 from a Debian mirror, unpack it, and name its library:" \
+	    "make area-osu018 LIBERTY=.../osu018_stdcells.lib" >&2; exit 3; }
+	@cd $(OSU018) && apt-get download opensta >/dev/null && dpkg-deb -x opensta_*.deb . || \
+	    echo "without opensta: no delays through adder cells" >&2
 
 $(VENV)/bin/python:
 	@echo "creating $(VENV)" >&2
