@@ -12,7 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from golden.nn.engines import Engine
-from golden.nn.engines_simd import accumulate, at, load, multiply_add, store, zeros
+from golden.nn.engines_simd import SOURCE, accumulate, at, load, multiply_add, store, zeros
 from golden.nn.layer import Array
 from golden.nn.unfold import flat_memory, offsets
 
@@ -58,6 +58,7 @@ def _carry(a, rows, columns, b, first, step, out):
 def _kernel(lanes: int, kind: type[np.floating[Any]]) -> Any:
     """The kernel for tiles of so many columns, blocks summed in `kind`."""
     single, exact, carries = np.float32, kind, kind is np.float64
+    operations = SOURCE  # numba looks at this file and at the closure to see whether what it cached is stale
 
     @njit(error_model="numpy", cache=True)
     def run(a, rows, columns, b, panels, step, length, block, wide_a, wide_b, flagged, out):
@@ -67,7 +68,7 @@ def _kernel(lanes: int, kind: type[np.floating[Any]]) -> Any:
         last column of out (T, M, N) without meaning. Blocks of `block` columns begin anew every `length` columns.
         """
         batches, count, width = out.shape
-        depth = columns.size
+        depth = columns.size if operations else 0
         flat = out.reshape(-1)
         scratch = np.empty(_ROWS * lanes, np.float32)
         none, empty = zeros(lanes, single), zeros(lanes, exact)  # type: ignore[call-arg, var-annotated]

@@ -4,13 +4,18 @@ numba knows scalars and arrays; loops over a handful of columns cost more in boo
 adds LLVM's fixed vectors with the few operations that a matrix product needs. Offsets count elements, unchecked.
 """
 
+from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, models, register_model
 
-__all__ = ["Vector", "accumulate", "at", "load", "multiply_add", "store", "zeros"]
+__all__ = ["SOURCE", "Vector", "accumulate", "at", "load", "multiply_add", "store", "zeros"]
+
+SOURCE = crc32(Path(__file__).read_bytes()) | 1 << 32
+"""Another number for another version of this file, never 0: kernels that are cached elsewhere depend on it."""
 
 _INDEX = ir.IntType(32)
 

@@ -40,9 +40,9 @@ class Stash:
     """Hook on the tensor that a layer keeps for backward: what it returns is used forward and kept. Identity here.
 
     The array it returned is in the layer's `saved` as "x" (an input) or "y" (an output). Attention has a stash each for
-    q, k, v and its probabilities p; masks and statistics pass none. A subclass may quantise in `__call__`; `backward` sees the
-    gradient with respect to the array returned and returns the one with respect to the array given (straight through:
-    the same).
+    q, k, v and its probabilities p; masks and statistics pass none. A subclass may quantise in `__call__`; `backward`
+    sees the gradient with respect to the array returned and returns the one with respect to the array given (straight
+    through: the same).
     """
 
     def __call__(self, x: Array) -> Array:
@@ -70,7 +70,7 @@ class Layer:
 
     def forward(self, x: Any, *, training: bool) -> Array:
         """Output of the layer; with `training`, what backward needs is kept and statistics are updated."""
-        raise NotImplementedError
+        raise NotImplementedError  # not abstract: a layer of several operands, like attention's core, has other methods
 
     def backward(self, g: Array) -> Array:
         """Gradient with respect to the input from that of the output; parameters' gradients are set. Once a forward."""

@@ -1,5 +1,6 @@
 """Optimisers over a list of parameters: one `step(lr)` per batch, state as arrays by name for checkpoints."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -16,7 +17,7 @@ def _unchanged(parameter: Parameter, value: Array) -> Array:
     return value
 
 
-class Optimiser:
+class Optimiser(ABC):
     """Common part: the update in FP32, then the storage format for quantised parameters.
 
     The wide copy is the only one: what `storage` rounds away is lost, there is no FP32 master behind it.
@@ -48,8 +49,8 @@ class Optimiser:
             if parameter.quantised:
                 parameter.value[...] = self.storage(parameter, parameter.value)
 
-    def _update(self, parameter: Parameter, lr: float, decay: float, *slots: Array) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _update(self, parameter: Parameter, lr: float, decay: float, *slots: Array) -> None: ...
 
     def state(self) -> dict[str, Array]:
         """All that a checkpoint needs besides the parameters, as views."""

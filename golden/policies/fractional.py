@@ -3,6 +3,7 @@
 The quantiser is FracTrain's affine one, or (`mapping bfp`) block floating point with b - 1 magnitude bits.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -37,7 +38,7 @@ class FractionalHyper(Hyper):
     momentum: float = number(0.9, 0.0, 1.0, "of the running activation range, which evaluation uses")
 
 
-class Fractional(Policy):
+class Fractional(Policy, ABC):
     """Base: a subclass says `forward_bits` and `gradient_bits` of a layer now."""
 
     claims = frozenset(Role)
@@ -48,13 +49,13 @@ class Fractional(Policy):
         super().__init__(hyper)
         self.ranges: dict[str, tuple[float, float]] = {}  # running minimum and maximum of each activation
 
+    @abstractmethod
     def forward_bits(self, layer: str) -> int:
         """Bits of weight and activation."""
-        raise NotImplementedError
 
+    @abstractmethod
     def gradient_bits(self, layer: str) -> int:
         """Bits of the gradient of the output."""
-        raise NotImplementedError
 
     def weight_bits_of(self, layer: str) -> int:
         """Bits of the weight; those of the activation unless said otherwise."""
