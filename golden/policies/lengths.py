@@ -17,7 +17,7 @@ class LengthHyper(Hyper):
     """What Quantum Mantissa and Quantum Exponent share; epochs are in parts of the run, of 90 in the paper."""
 
     gamma: float = number(0.1, 0.0, 1000.0, "weight of the footprint in the loss; a tenth after each third of the run")
-    lr: float = number(1.0, 0.0, 10000.0, "learning rate of the lengths, in learning rates of the weights")
+    lr: float = number(1.0, 0.0, 1e6, "learning rate of the lengths, in learning rates of the weights")
     freeze: float = number(10 / 90, 0.0, 1.0, "last part of the run with lengths rounded up and frozen")
     max_step: float = number(0.02, 0.0, 23.0, "largest change of a length in one step, in bits")
     decay_gamma: bool = flag(True, "the schedule of gamma; off keeps it constant")

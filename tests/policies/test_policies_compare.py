@@ -231,15 +231,15 @@ def test_a_control_has_the_mean_stages_of_its_row(tmp_path):
 
 
 def test_lengths_learn_at_one_rate_whatever_the_weights_do():
-    """Rate 0.2 in 480 steps: over the weights' 0.02 it is 10; in twice the steps half, with 0.4 a twentieth."""
+    """Rate 20 in 480 steps: over the weights' 0.02 it is 1000; in twice the steps half, with DropBack's 0.2 a tenth."""
     rows = {entry.name: entry for entry in ENTRIES}
     digits = SETS["digits"][0]
     options = [dict(make_config(digits, rows[name], 0, 16).policy_options) for name in ("qm", "dropback 1/5 + qm+qe")]
-    assert float(options[0]["qm-lr"]) == pytest.approx(10)
-    assert float(options[1]["qm-qe-lr"]) == pytest.approx(0.5)
+    assert float(options[0]["qm-lr"]) == pytest.approx(1000)
+    assert float(options[1]["qm-qe-lr"]) == pytest.approx(100)
     assert float(options[0]["qm-max-step"]) == pytest.approx(20 / 480)
     longer = dict(make_config(digits, rows["qm"], 0, 32).policy_options)
-    assert float(longer["qm-lr"]) == pytest.approx(5)
+    assert float(longer["qm-lr"]) == pytest.approx(500)
     assert float(longer["qm-max-step"]) == pytest.approx(20 / 960)
 
 
