@@ -27,6 +27,7 @@ def quantize(
     scale_rule: ScaleRule | str = ScaleRule.FLOOR,
     random: NDArray[np.unsignedinteger[Any]] | None = None,
     random_bits: int | None = None,
+    flush_subnormals: bool = False,
 ) -> BlockArray:
     """Blocks of `fmt` (a format or its name) along `axis` of a float16, bfloat16, float32 or float64 tensor.
 
@@ -35,6 +36,9 @@ def quantize(
     each element is rounded and saturated. NVFP4 has its own scales, the tensor's from the whole of `x`, and takes no
     other rule. A NaN or infinity poisons its block. `random`, used by SR alone, holds unsigned words of the shape of
     `x`; they have R = `random_bits` bits each, the width of their type unless given.
+
+    `flush_subnormals` (FTZ_IN of formats.md 0.5) takes FP32 subnormals for zeros of their sign before anything else:
+    those of float32 and bfloat16, and what float64 rounds to one. Subnormals of float16 are normal in FP32, and stay.
     """
     fmt, rounding, tensor = as_format(fmt), Rounding(rounding), np.asarray(x)
     if tensor.dtype.name not in DTYPES:
@@ -45,7 +49,10 @@ def quantize(
         )
     axis = normalized_axis(tensor.shape, axis)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # float64 past FLT_MAX is Inf, which poisons
-        bits = to_blocked(tensor.astype(np.float32).view(np.uint32), axis, fmt)
+        patterns = tensor.astype(np.float32).view(np.uint32)
+    if flush_subnormals:
+        patterns = np.where(patterns & INFINITY, patterns, patterns & 0x80000000)  # an exponent field of 0
+    bits = to_blocked(patterns, axis, fmt)
     words, word_bits = None, 0
     if rounding is Rounding.SR:
         words, word_bits = random_words(random, random_bits, tensor.shape)

@@ -92,6 +92,11 @@ def _quantize_nvfp4(
     return Block(fmt, stored, codes, [], decode)
 
 
+def _flushed(value: int) -> int:
+    """A zero of its sign in place of a subnormal."""
+    return value & SIGN if value & ~SIGN < 0x00800000 else value
+
+
 def quantize(
     values: Sequence[int],
     fmt: BlockFormat,
@@ -100,11 +105,16 @@ def quantize(
     words: Sequence[int] | None = None,
     word_bits: int = 0,
     tensor: Sequence[int] | None = None,
+    flush_subnormals: bool = False,
 ) -> Block:
     """One block of FP32 patterns; SR takes a word of `word_bits` bits per element.
 
     `tensor` holds all patterns of the block's tensor, where a tensor scale looks at them (without: the block's own).
+    `flush_subnormals` takes subnormal values for zeros of their sign (formats.md 0.5).
     """
+    if flush_subnormals:
+        values = [_flushed(value) for value in values]
+        tensor = None if tensor is None else [_flushed(value) for value in tensor]
     words = words or [0] * len(values)
     factors = nvfp4_factors(values if tensor is None else tensor) if fmt.tensor_scale else None
     if not all(map(is_finite, values)):

@@ -45,9 +45,12 @@ def flag_of(option: str) -> str:
     return {"source": "--from", "target": "--to"}.get(option, "--" + option.replace("_", "-"))
 
 
-def named(default: str, choices: tuple[str, ...], text: str, *, token: str = "{}") -> Any:
-    """An option that takes one of a few names. `token` is its part of the module name when not the default."""
-    return field(default=default, metadata={"help": text, "choices": choices, "token": token})
+def named(default: str, choices: tuple[str, ...], text: str, *, token: str = "{}", silent: bool = False) -> Any:
+    """An option that takes one of a few names. `token` is its part of the module name when not the default.
+
+    A `silent` one is not in `UnitConfig.to_dict` at its default: units that were made before it came keep their bytes.
+    """
+    return field(default=default, metadata={"help": text, "choices": choices, "token": token, "silent": silent})
 
 
 def integer(default: int | None, legal: range, text: str, *, token: str) -> Any:
@@ -157,8 +160,9 @@ class UnitConfig(ABC):
         return self.derived(option) if default is None else default
 
     def to_dict(self) -> dict[str, str | int]:
-        """Every option, JSON-ready; `hdl.registry.make_config(**d)` is the way back."""
-        return {"unit": self.unit} | {item.name: getattr(self, item.name) for item in options(type(self))}
+        """Every option but the `silent` ones at their default, JSON-ready; `hdl.registry.make_config(**d)` reads it."""
+        said = [o for o in options(type(self)) if not o.metadata.get("silent") or getattr(self, o.name) != o.default]
+        return {"unit": self.unit} | {item.name: getattr(self, item.name) for item in said}
 
     def command(self) -> str:
         """Canonical command line: the unit, the format if it has one, and whatever is not the default."""

@@ -24,6 +24,7 @@ __all__ = [
     "chunked",
     "element_field",
     "exponent_codes",
+    "flushes",
     "group_blocks",
     "length",
     "prefixes",
@@ -103,6 +104,11 @@ def tensor_scales(config: Config) -> list[str]:
     return [
         f"{x}_tensor_scale" for x, key in (("a", "format"), ("b", "format_b")) if get_format(config[key]).tensor_scale
     ]
+
+
+def flushes(config: Config) -> bool:
+    """Whether a converter takes subnormal values for zeros; a configuration that does not say keeps them."""
+    return bool(config.get("subnormals", "keep") == "flush")
 
 
 def as_blocks(fmt: BlockFormat, batch: Batch, *operand: str) -> BlockArray:

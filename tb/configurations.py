@@ -20,6 +20,7 @@ __all__ = ["FORMATS", "FORMAT_LIST", "REGRESSION", "SETS", "configurations", "fi
 _XORSHIFT = {"rounding": "sr", "random": "xorshift"}
 _EVEN = {"scale_rule": "even"}
 _ROUND = {"inexact": "round"}
+_FLUSH = {"subnormals": "flush"}
 
 REGRESSION: list[dict[str, Any]] = [
     # 4 x 64: every unit with its defaults, and the dot product's other results
@@ -62,6 +63,9 @@ REGRESSION: list[dict[str, Any]] = [
     {"unit": "tile", "format": "bfp12x25", "to": "bfp5x3", "accumulate": "fused", "activation": "none"} | _EVEN,
     {"unit": "dot", "format": "bfp12x64e6", "accumulate": "fp32", "pipeline": 3},
     {"unit": "dot", "format": "bfp12x576e8"},
+    # subnormals flushed
+    {"unit": "quantize"} | _FLUSH,
+    {"unit": "quantize", "format": "bfp8x16", "lanes": 4, "scale_rule": "even", "rounding": "sr"} | _FLUSH,
     # DropBack's weights, regenerated
     {"unit": "dropback_weight"},
     {"unit": "dropback_weight", "seed": 0, "pipeline": 0},
@@ -141,6 +145,10 @@ FORMAT_LIST: list[dict[str, Any]] = [
     {"unit": "convert", "format": "mxfp8_e4m3", "to": "mxfp4", "rounding": "rna", "scale_rule": "ceil"} | _ROUND,
     {"unit": "convert", "format": "mxfp8_e5m2", "to": "mxfp6_e3m2"} | _ROUND,
     {"unit": "convert", "format": "bfp8x32", "to": "mxfp4"} | _ROUND,
+    # subnormals flushed: microexponents, minifloats, two's complement in several transfers
+    {"unit": "quantize", "format": "mx9", "pipeline": 0} | _FLUSH,
+    {"unit": "quantize", "format": "mxfp4", "source": "bf16"} | _FLUSH,
+    {"unit": "quantize", "format": "mxint8", "lanes": 8, "scale_rule": "ceil", "pipeline": 3} | _FLUSH,
     # conversion of sums
     {"unit": "tile", "format": "mxfp8_e4m3", "to": "mxint8"},
     {"unit": "tile", "format": "mx9", "to": "mxfp4x16", "rounding": "sr"},

@@ -17,6 +17,7 @@ from tb.batches import (
     Config,
     element_field,
     exponent_codes,
+    flushes,
     group_blocks,
     length,
     scale_field,
@@ -166,9 +167,11 @@ def thresholds(fmt: BlockFormat) -> dict[str, float]:
 
 
 def all_values(config: Config, rng: Rng) -> Batch:
-    """Values for a converter whose blocks take a few transfers at most: see the three parts."""
+    """Values for a converter whose blocks take a few transfers at most: see the parts."""
     fmt, source = get_format(config["format"]), config["source"]
     blocks: list[Codes] = [np.zeros((1, fmt.block), np.int64)]
+    if flushes(config):
+        blocks.append(_around_normal(fmt, source, rng))
     if fmt.block // config["lanes"] <= MOST_STEPS:
         blocks += [_each_binade(fmt, source, rng), _at_thresholds(fmt, source, rng)]
         if fmt.block > 1 and fmt.element.bits <= MOST_BITS:
@@ -201,6 +204,20 @@ def _each_binade(fmt: BlockFormat, source: str, rng: Rng) -> Codes:
     fraction = rng.integers(0, 1 << fraction_bits, down.shape)
     sign = rng.integers(0, 2, down.shape) << exponent_bits + fraction_bits
     return np.maximum(field - down, 0) << fraction_bits | fraction | sign
+
+
+def _around_normal(fmt: BlockFormat, source: str, rng: Rng) -> Codes:
+    """The least and the largest subnormal, alone and beside one least normal number, infinity or NaN; any signs."""
+    exponent_bits, fraction_bits = SOURCES[source]
+    normal, infinity = 1 << fraction_bits, ((1 << exponent_bits) - 1) << fraction_bits
+    made = []
+    for rest in (1, normal - 1):
+        for leader in (rest, normal, infinity, infinity + 1):
+            for place in (0, fmt.block - 1):
+                codes = np.full(fmt.block, rest)
+                codes[place] = leader
+                made.append(codes | rng.integers(0, 2, fmt.block) << exponent_bits + fraction_bits)
+    return np.stack(made)
 
 
 def _at_thresholds(fmt: BlockFormat, source: str, rng: Rng) -> Codes:

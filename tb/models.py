@@ -15,7 +15,18 @@ from golden.catalog import get_format
 from golden.formats import BlockFormat
 from golden.units import relu
 from golden.words import lane_words
-from tb.batches import Batch, Config, as_blocks, block_fields, chunked, length, stitch, to_code, to_float
+from tb.batches import (
+    Batch,
+    Config,
+    as_blocks,
+    block_fields,
+    chunked,
+    flushes,
+    length,
+    stitch,
+    to_code,
+    to_float,
+)
 from tb.convert import convert_model
 from tb.dropback import dropback_model
 from tb.models_dot import accumulated, dot_model
@@ -91,8 +102,9 @@ def random_words(config: Config, inputs: Batch, shape: tuple[int, int], lanes: i
 
 
 def _to_blocks(config: Config, fmt: BlockFormat, values: NDArray[np.float32], random: Any) -> BlockArray:
-    stochastic = {"random": random, "random_bits": config["random_bits"]} if config["rounding"] == "sr" else {}
-    return quantize(values, fmt, rounding=config["rounding"], scale_rule=config["scale_rule"], **stochastic)
+    given = {"random": random, "random_bits": config["random_bits"]} if config["rounding"] == "sr" else {}
+    given |= {"rounding": config["rounding"], "scale_rule": config["scale_rule"], "flush_subnormals": flushes(config)}
+    return quantize(values, fmt, **given)
 
 
 def _dequantize(config: Config, inputs: Batch) -> dict[str, NDArray[Any]]:

@@ -4,9 +4,9 @@ import numpy as np
 
 from golden.catalog import get_format
 from golden.formats import BlockFormat, ScaleRule, Specials
-from tb.batches import Config, to_float
+from tb.batches import Config, flushes, to_float
 from tb.testpoints import Need, Point
-from tb.view_quantize import SOURCES, QuantizeView
+from tb.view_quantize import SOURCES, QuantizeView, least_normal
 
 __all__ = ["BUMP", "PAIR", "QUANTIZE_POINTS", "STOCHASTIC_POINTS", "precision", "small_elements", "target"]
 
@@ -35,9 +35,15 @@ def _clamps_above(config: Config) -> bool:
     return _top(config) > target(config).scale.highest
 
 
+def _bottom(config: Config) -> int:
+    """Exponent of the least value that does not count as zero."""
+    bits, bottom, _ = SOURCES[config.get("source", "fp32")]
+    return bottom + bits - 1 if flushes(config) else bottom
+
+
 def _clamps_below(config: Config) -> bool:
     fmt = target(config)
-    return SOURCES[config.get("source", "fp32")][1] - fmt.element.emax < fmt.scale.lowest
+    return _bottom(config) - fmt.element.emax < fmt.scale.lowest
 
 
 def small_elements(config: Config) -> bool:
@@ -63,8 +69,8 @@ def _ties(config: Config) -> bool:
 
 def _far(config: Config) -> bool:
     """Whether the least value can lie 30 places below the last one."""
-    fmt, (_, bottom, _) = target(config), SOURCES[config.get("source", "fp32")]
-    return min(_top(config), fmt.scale.highest) + fmt.element.lsb_exponent - 30 > bottom
+    fmt = target(config)
+    return min(_top(config), fmt.scale.highest) + fmt.element.lsb_exponent - 30 > _bottom(config)
 
 
 PAIR: Need = Need("elements below the largest one", small_elements)
@@ -93,6 +99,8 @@ ODD_TIES = Need(
     lambda c: _ties(c) and (c["scale_rule"] == "floor" or target(c).element.precision > 1 or _clamps_above(c)),
 )
 
+FLUSHED = Need("subnormals flushed", flushes, meaning=True)
+SEVERAL = Need("a block of two", lambda c: target(c).block > 1)
 FAR = Need("values 2^-30 below a last place", _far, exact=False)
 QUANTIZE_POINTS = [
     Point("all-zero block", lambda v: (v.maximum == 0) & ~v.poison),
@@ -102,8 +110,13 @@ QUANTIZE_POINTS = [
         "largest finite everywhere",
         lambda v: (v.absolute == to_float(np.array([_top_code(v.config)]), v.config["source"])).all(axis=1),
     ),
-    Point("subnormal element", lambda v: (v.absolute > 0) & (v.absolute < _normal(v.config))),
-    Point("block of subnormals", lambda v: (v.maximum > 0) & (v.maximum < _normal(v.config))),
+    Point("subnormal element", lambda v: v.subnormal),
+    Point("block of subnormals", lambda v: _subnormals_alone(v)),
+    Point("flushed beside a number", lambda v: v.subnormal & (v.maximum > 0)[:, np.newaxis], (FLUSHED, SEVERAL)),
+    Point("negative flushed", lambda v: v.subnormal & np.signbit(v.x) & v.clean, (FLUSHED,)),
+    Point("largest subnormal flushed", lambda v: v.clean & (v.given == _largest_subnormal(v.config)), (FLUSHED,)),
+    Point("least normal number stays", lambda v: v.clean & (v.absolute == least_normal(v.config)), (FLUSHED,)),
+    Point("flushed beside a NaN or an infinity", lambda v: v.subnormal & v.poison[:, np.newaxis], (FLUSHED, SEVERAL)),
     Point("NaN", lambda v: np.isnan(v.x)),
     Point("+Inf", lambda v: np.isposinf(v.x)),
     Point("-Inf", lambda v: np.isneginf(v.x)),
@@ -150,8 +163,14 @@ def _top_code(config: Config) -> int:
     return {"fp32": 0x7F7FFFFF, "bf16": 0x7F7F, "fp16": 0x7BFF}[config["source"]]
 
 
-def _normal(config: Config) -> float:
-    return 2.0**-14 if config.get("source") == "fp16" else 2.0**-126
+def _largest_subnormal(config: Config) -> float:
+    _, bottom, _ = SOURCES[config.get("source", "fp32")]
+    return least_normal(config) - 2.0**bottom
+
+
+def _subnormals_alone(view: QuantizeView) -> np.ndarray:
+    alone = (view.subnormal | (view.x == 0)).all(axis=1)
+    return alone & view.subnormal.any(axis=1)
 
 
 def _only(view: QuantizeView, element: int) -> np.ndarray:

@@ -4,6 +4,7 @@ Both follow from the lists that the benches run (configurations.py, pairwise.py)
 """
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,17 @@ _ROOT = Path(__file__).parent.parent
 DOCUMENT = _ROOT / "docs" / "formats-verified.md"
 LIST = _ROOT / "hdl" / "verified.json"
 
-_OPTIONS = ("source", "target", "rounding", "scale_rule", "random", "mode", "accumulate", "result", "inexact")
+_OPTIONS = (
+    "source", "target", "subnormals", "rounding", "scale_rule", "random", "mode", "accumulate", "result", "inexact",
+)  # fmt: skip
 
 
 def _run() -> list[dict[str, Any]]:
     """Every configuration that a bench of this room runs on blocks."""
-    listed = [config.to_dict() for name in SETS for config in configurations(name)]
-    listed += [configuration(unit, row).to_dict() for unit in ARRAYS for row in rows(unit)]
-    return [config for config in listed if "format" in config]
+    listed = [config for name in SETS for config in configurations(name)]
+    listed += [configuration(unit, row) for unit in ARRAYS for row in rows(unit)]
+    named = [{"unit": config.unit} | asdict(config) for config in listed]
+    return [config for config in named if "format" in config]
 
 
 def verified() -> dict[str, Any]:

@@ -5,20 +5,33 @@ from functools import cached_property
 import numpy as np
 
 from golden.catalog import get_format
-from tb.batches import Batch, Config, as_blocks, to_float
+from tb.batches import Batch, Config, as_blocks, flushes, to_float
 from tb.models import random_words
 
-__all__ = ["SOURCES", "QuantizeView"]
+__all__ = ["SOURCES", "QuantizeView", "least_normal"]
 
 # Significand bits, smallest subnormal's exponent, top binade of the source formats.
 SOURCES = {"fp32": (24, -149, 127), "bf16": (8, -133, 127), "fp16": (11, -24, 15)}
 
 
+def least_normal(config: Config) -> float:
+    """The source's least normal number; sums, which a tile converts, are FP32."""
+    bits, bottom, _ = SOURCES[config.get("source", "fp32")]
+    return 2.0 ** (bottom + bits - 1)
+
+
 class QuantizeView:
-    """Facts about a batch of values on their way to blocks: `x` (blocks, block) float32 values, `words` of SR or 0."""
+    """Facts about a batch of values on their way to blocks: `x` (blocks, block) float32 values, `words` of SR or 0.
+
+    Where subnormals are flushed `x`, and all that follows from it, has zeros for them; `given` magnitudes do not.
+    """
 
     def __init__(self, config: Config, x: np.ndarray, outputs: Batch, words: np.ndarray | None) -> None:
         self.config, self.words = config, words if words is not None else np.zeros(x.shape, np.uint32)
+        self.given = np.abs(x)
+        self.subnormal = (self.given > 0) & (self.given < least_normal(config))
+        if flushes(config):
+            x = np.where(self.subnormal, np.copysign(np.float32(0), x), x)
         self.format = get_format(config.get("to", config["format"]))
         self.element = self.format.element
         self.x, self.absolute = x, np.abs(x)

@@ -35,6 +35,13 @@ class QuantizeConfig(BlockUnitConfig):
     aliases: ClassVar[dict[str, str]] = {"--to": "format"}
 
     source: str = named("fp32", tuple(FLOATS), "type of the values that come in")
+    subnormals: str = named(
+        "keep",
+        ("keep", "flush"),
+        "values below FP32's normal range: honoured, or zeros of their sign",
+        token="ftz",
+        silent=True,
+    )
     rounding: str = named("rne", tuple(Rounding), "rounding of the mantissas")
     scale_rule: str = named("floor", tuple(ScaleRule), "exponent that the largest magnitude asks for")
     lanes: int = integer(None, range(1, 1025), "values per cycle, a divisor of the block; all by default", token="l{}")
@@ -49,6 +56,8 @@ class QuantizeConfig(BlockUnitConfig):
     def validate(self) -> None:
         power_of_two_scale(self, "format")
         whole_lanes(self.operand, self.lanes)
+        if self.flush and self.source == "fp16":
+            raise ConfigError("subnormals", self.subnormals, "keep with --from fp16: its subnormals are normal in FP32")
         if self.rounding != Rounding.SR:
             for option in ("random", "random_bits", "seed"):
                 if getattr(self, option) != self.default_of(option):
@@ -59,8 +68,9 @@ class QuantizeConfig(BlockUnitConfig):
     def describe(self) -> str:
         """Source, format, rounding, lanes in one line."""
         pace = "a block" if self.lanes == self.operand.block else f"{self.lanes} value(s)"
+        source = self.source.upper() + (", subnormals flushed," if self.flush else "")
         return (
-            f"{self.source.upper()} to {describe_format(self.operand)}; {_WORDS[self.rounding]}, scale rule "
+            f"{source} to {describe_format(self.operand)}; {_WORDS[self.rounding]}, scale rule "
             f"{self.scale_rule}, {pace} a cycle, {self.pipeline} pipeline stage(s)"
         )
 
@@ -68,6 +78,11 @@ class QuantizeConfig(BlockUnitConfig):
     def beats(self) -> int:
         """Input transfers per block."""
         return self.operand.block // self.lanes
+
+    @property
+    def flush(self) -> bool:
+        """Whether subnormal values count as zeros of their sign: FTZ_IN of formats.md 0.5."""
+        return self.subnormals == "flush"
 
     @property
     def draws_from_port(self) -> bool:
@@ -84,7 +99,7 @@ class QuantizeConfig(BlockUnitConfig):
         random_bits = self.random_bits if self.rounding == Rounding.SR else 0
         seed = self.seed if self.random == "xorshift" else None
         rounding, rule = Rounding(self.rounding), ScaleRule(self.scale_rule)
-        return ElementPath(self.value_layout, self.operand, rounding, rule, self.lanes, random_bits, seed)
+        return ElementPath(self.value_layout, self.operand, rounding, rule, self.lanes, random_bits, seed, self.flush)
 
     def signature(self) -> dict[str, wiring.Member]:
         """Streams: `lanes` values (and random words) in, a packed block out."""

@@ -117,6 +117,7 @@ VARIANTS = [("dot", {"format": f}) for f in ("bfp4x4", "bfp5x4", "bfp4x8", "bfp4
             {},
             {"source": "bf16"},
             {"source": "fp16"},
+            {"subnormals": "flush"},
             {"lanes": 2},
             {"rounding": "sr"},
             {"rounding": "rtz"},
@@ -141,7 +142,7 @@ VARIANTS += [
 
 def test_no_two_configurations_share_a_name():
     names = [make_config(unit, **options).name for unit, options in VARIANTS]
-    assert len(set(names)) == len(names) == 35
+    assert len(set(names)) == len(names) == 36
     assert all(name.isidentifier() for name in names)
 
 
@@ -178,6 +179,8 @@ BAD = [
     ("--unit quantize --random-bits 4", "--random-bits 4: only with --rounding sr"),
     ("--unit quantize --rounding sr --seed 4", "--seed 4: only with --random xorshift"),
     ("--unit quantize --from fp64", "--from fp64: one of fp32, bf16, fp16"),
+    ("--unit quantize --subnormals zero", "--subnormals zero: one of keep, flush"),
+    ("--unit quantize --from fp16 --subnormals flush", "--subnormals flush: keep with --from fp16: its subnormals are"),
     (
         "--unit quantize --to nvfp4",
         "--format nvfp4: a format whose scale is a power of two; nvfp4 goes into --unit dot",
@@ -207,6 +210,15 @@ def test_bad_input_is_one_line_and_status_2(words, message, capsys, tmp_path):
     assert err.startswith("error: ")
     assert not out
     assert not list(tmp_path.iterdir())
+
+
+def test_an_option_that_came_later_is_silent_at_its_default():
+    kept, flushed = (make_config("quantize", format="bfp4x4", subnormals=word) for word in ("keep", "flush"))
+    assert kept.name == "quantize_bfp_m4_b4"
+    assert flushed.name == "quantize_bfp_m4_b4_ftz"
+    assert "subnormals" not in emit(kept).verilog
+    assert '"subnormals": "flush"' in emit(flushed).verilog
+    assert [make_config(**config.to_dict()) for config in (kept, flushed)] == [kept, flushed]
 
 
 def test_no_wire_is_declared_signed():

@@ -30,6 +30,7 @@ CONVERTERS = [
     {"format": "bfp5x4", "source": "bf16", "rounding": "rtz", "scale_rule": "ceil"},
     {"format": "bfp3x6", "rounding": "sr", "random_bits": 5, "scale_rule": "even", "lanes": 3},
     {"format": "bfp3x6", "rounding": "sr", "random": "xorshift", "lanes": 2, "seed": 7},
+    {"format": "bfp4x4", "source": "bf16", "subnormals": "flush", "scale_rule": "even"},
 ]
 TILES = [
     {"format": "bfp4x3", "to": "bfp4x2"},
@@ -110,7 +111,8 @@ def scalar_converted(patterns, fmt, config, words):
         values = patterns[start : start + fmt.block]
         chosen = [next(words) for _ in values] if config["rounding"] == "sr" else None
         rounding = Rounding(config["rounding"])
-        yield reference.quantize(values, fmt, rounding, config["scale_rule"], chosen, config["random_bits"])
+        rule, bits, flush = config["scale_rule"], config["random_bits"], config.get("subnormals") == "flush"
+        yield reference.quantize(values, fmt, rounding, rule, chosen, bits, flush_subnormals=flush)
 
 
 def scalar_words(config, inputs, lanes):
