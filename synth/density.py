@@ -27,7 +27,13 @@ SCHEMA = "narrowgauge-density-1"
 
 Record = dict[str, Any]
 # Roles that are not part of the bare unit.
-CONVERTERS = ("converter, one lane", "converter, all lanes", "converter, all lanes, BF16", "buffer")
+CONVERTERS = (
+    "converter, one lane",
+    "converter, all lanes",
+    "converter, all lanes, flushed",
+    "converter, all lanes, BF16",
+    "buffer",
+)
 _PAPER_BLOCKS = (16, 25, 36, 49, 64, 256, 576)
 
 
@@ -133,6 +139,7 @@ def _block_parts(row: Row, pricer: Any) -> list[Record]:
         _part("activate", 1, pricer.part("activation_fp32", Activation, "fp32 ReLU")),
         _part("converter, one lane", 1, pricer.value_converter(fmt)),
         _part("converter, all lanes", 1, pricer.block_converter(fmt, "fp32")),
+        _part("converter, all lanes, flushed", 1, pricer.block_converter(fmt, "fp32", flush=True)),
         _part("converter, all lanes, BF16", 1, pricer.block_converter(fmt, "bf16")),
         _part("buffer", 1, _buffer(fmt)),
     ]
@@ -150,6 +157,7 @@ def gains(parts: Mapping[str, Sequence[Record]]) -> dict[str, float]:
     matched     one lane: a unit makes one result in the time that its converter takes for it
     buffered    the same with the buffer in which a block's results wait, as flip-flops
     parallel    one converter with a lane per value
+    parallel_flushed  the same, subnormals flushed: `--subnormals flush`
     parallel_bf16  the same of BF16 values, as the papers' public model has it
     operands    three of those: both operands' too
     """
@@ -157,13 +165,14 @@ def gains(parts: Mapping[str, Sequence[Record]]) -> dict[str, float]:
     own = {part["role"]: part["transistors"] * part["count"] for part in parts["own"]}
     if "core" not in own:
         return {"plain": fp32 / _total(parts["own"])}
-    lane, lanes, bf16, buffer = (own.pop(name) for name in CONVERTERS)
+    lane, lanes, flushed, bf16, buffer = (own.pop(name) for name in CONVERTERS)
     bare = sum(own.values())
     return {
         "bare": fp32 / bare,
         "matched": fp32 / (bare + lane),
         "buffered": fp32 / (bare + lane + buffer),
         "parallel": fp32 / (bare + lanes),
+        "parallel_flushed": fp32 / (bare + flushed),
         "parallel_bf16": fp32 / (bare + bf16),
         "operands": fp32 / (bare + 3 * lanes),
     }

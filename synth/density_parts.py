@@ -7,7 +7,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.formats import BlockFormat, Rounding, ScaleRule
+from golden.formats import BlockFormat
 from hdl.convert.path import ElementPath
 from hdl.convert.peak import combine_peaks, find_peak
 from hdl.float.add import AddFloat
@@ -18,6 +18,7 @@ from hdl.stream import Pipeline
 from hdl.units.block_sum import sum_exponents
 from hdl.units.dot_core import core_shape
 from hdl.units.factors import decode_element
+from hdl.units.quantize import QuantizeConfig
 from hdl.units.scales import read_scale
 from hdl.units.specials import find_specials
 
@@ -97,8 +98,10 @@ class SumToFloat(wiring.Component):
         return m
 
 
-def _path(fmt: BlockFormat, lanes: int, source: FloatLayout = FP32) -> ElementPath:
-    return ElementPath(source, fmt, Rounding.RNE, ScaleRule.FLOOR, lanes, 0, None)
+def _path(fmt: BlockFormat, lanes: int, source: str = "fp32", *, flush: bool = False) -> ElementPath:
+    """That of the unit `quantize`, which is what has been verified."""
+    subnormals = "flush" if flush else "keep"
+    return QuantizeConfig(format=fmt.name, lanes=lanes, source=source, subnormals=subnormals).path()
 
 
 def _unregistered(m: Module) -> Pipeline:
@@ -108,15 +111,15 @@ def _unregistered(m: Module) -> Pipeline:
 class BlockConverter(wiring.Component):
     """A whole block of values to a packed block at once: one lane per value, to nearest even, `floor` scale."""
 
-    def __init__(self, fmt: BlockFormat, source: FloatLayout = FP32) -> None:
-        self._format, self._source = fmt, source
-        super().__init__({"values": In(data.ArrayLayout(source, fmt.block)), "block": Out(block_layout(fmt))})
+    def __init__(self, fmt: BlockFormat, source: str = "fp32", *, flush: bool = False) -> None:
+        self._path = _path(fmt, fmt.block, source, flush=flush)
+        values = data.ArrayLayout(self._path.source, fmt.block)
+        super().__init__({"values": In(values), "block": Out(block_layout(fmt))})
 
     def elaborate(self, platform: object) -> Module:
         """The circuit."""
         m = Module()
-        path, values = _path(self._format, self._format.block, self._source), list(self.values)
-        encoded = path.whole_block(m, _unregistered(m), Const(1), values, [])
+        encoded = self._path.whole_block(m, _unregistered(m), Const(1), list(self.values), [])
         m.d.comb += self.block.eq(Cat(encoded.elements, encoded.microexponents, encoded.exponent))
         return m
 

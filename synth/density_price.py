@@ -13,7 +13,6 @@ from golden.formats import BlockFormat
 from hdl.config import UnitConfig
 from hdl.emit import Emitted, emit, verilog_of
 from hdl.float.raw import FP32
-from hdl.layouts import float_layout
 from hdl.yosys import Engine
 from synth import cache
 from synth.area import measure
@@ -89,19 +88,18 @@ class Pricer:
         what = f"fp32 to {small.name}, a group a cycle"
         return self.part(f"value_converter_{small.name}", partial(ValueConverter, small), what)
 
-    def block_converter(self, fmt: BlockFormat, source: str) -> Price:
+    def block_converter(self, fmt: BlockFormat, source: str, *, flush: bool = False) -> Price:
         """A converter of a whole block, by the line through two small ones: its lanes are all alike."""
         prices = []
         for block in _LINE:
             small = get_format(_resized(fmt, block))
-            name = f"block_converter_{small.name}" + (f"_{source}" if source != "fp32" else "")
-            make = partial(BlockConverter, small, float_layout(source))
+            name = f"block_converter_{small.name}" + (f"_{source}" if source != "fp32" else "") + "_ftz" * flush
+            make = partial(BlockConverter, small, source, flush=flush)
             prices.append(self.part(name, make, f"{source} to {small.name}, {block} lanes").transistors)
         slope = (prices[1] - prices[0]) / (_LINE[1] - _LINE[0])
         total = round(prices[1] + slope * (fmt.block - _LINE[1]))
-        return Price(
-            total, "", f"{source} to {fmt.name}, {fmt.block} lanes: the line through {_LINE[0]} and {_LINE[1]}"
-        )
+        what = f"{source}{', subnormals flushed,' * flush} to {fmt.name}, {fmt.block} lanes"
+        return Price(total, "", f"{what}: the line through {_LINE[0]} and {_LINE[1]}")
 
 
 def buffer_transistors(fmt: BlockFormat) -> int:

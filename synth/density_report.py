@@ -8,7 +8,7 @@ __all__ = ["draw", "render"]
 
 Record = Mapping[str, Any]
 
-_KINDS = ("bare", "matched", "buffered", "parallel", "parallel_bf16", "operands")
+_KINDS = ("bare", "matched", "buffered", "parallel", "parallel_flushed", "parallel_bf16", "operands")
 _ROLES = (
     "core",
     "to FP32",
@@ -16,6 +16,7 @@ _ROLES = (
     "activate",
     "converter, one lane",
     "converter, all lanes",
+    "converter, all lanes, flushed",
     "converter, all lanes, BF16",
     "buffer",
 )
@@ -28,10 +29,10 @@ def render(records: Sequence[Record]) -> str:
 
 def _gain_lines(records: Sequence[Record]) -> list[str]:
     lines = [
-        "| unit | products | without converter | one lane | one lane, buffer | all lanes | all lanes, BF16 | "
-        "all lanes, three | "
+        "| unit | products | without converter | one lane | one lane, buffer | all lanes | "
+        "all lanes, flushed | all lanes, BF16 | all lanes, three | "
         "published | fitted model | component model | one lane, HardFloat |",
-        "|---|" + "---:|" * 11,
+        "|---|" + "---:|" * 12,
     ]
     for record in records:
         gain = record["gain"]

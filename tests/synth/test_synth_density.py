@@ -2,8 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
+from amaranth.sim import Simulator
 
+import golden
 from golden.catalog import get_format
 from hdl.emit import emit
 from hdl.registry import make_config
@@ -11,6 +14,7 @@ from hdl.yosys import find_engine
 from synth import density
 from synth.command import table_writer
 from synth.density_model import PEER_FP32, PUBLISHED, component_gain, paper_gain
+from synth.density_parts import BlockConverter
 from synth.density_price import Price, buffer_transistors
 from synth.density_report import draw, render
 from synth.flows import TARGETS
@@ -48,8 +52,8 @@ class Given:
     def value_converter(self, fmt):
         return Price(260, "", fmt.name)
 
-    def block_converter(self, fmt, source):
-        return Price({"fp32": 6400, "bf16": 4200}[source], "", fmt.name)
+    def block_converter(self, fmt, source, *, flush=False):
+        return Price({"fp32": 5500 if flush else 6400, "bf16": 4200}[source], "", fmt.name)
 
 
 def test_gains_are_the_papers_recipe():
@@ -62,6 +66,7 @@ def test_gains_are_the_papers_recipe():
         "matched": fp32 / (own + 260),
         "buffered": fp32 / (own + 260 + buffer),
         "parallel": fp32 / (own + 6400),
+        "parallel_flushed": fp32 / (own + 5500),
         "parallel_bf16": fp32 / (own + 4200),
         "operands": fp32 / (own + 3 * 6400),
     }
@@ -71,9 +76,32 @@ def test_gains_are_the_papers_recipe():
     assert scalar["gain"] == {"plain": fp32 / (64 * 200 + 63 * 100 + 150 + 20)}
 
 
+@pytest.mark.parametrize("flush", [False, True])
+@pytest.mark.parametrize("name", ["bfp4x8", "mxfp4x8"])
+def test_the_converter_that_is_priced_is_the_golden_models(name, flush):
+    rng = np.random.default_rng(1)
+    fields = rng.integers(0, 4, (30, 8)) * rng.integers(0, 2, (30, 1))  # subnormals, alone and beside numbers
+    codes = (rng.integers(0, 1 << 23, fields.shape) | fields << 23 | rng.integers(0, 2, fields.shape) << 31).astype(
+        "<u4"
+    )
+    wanted = golden.quantize(codes.view(np.float32), name, flush_subnormals=flush).to_bits()
+    converter, made = BlockConverter(get_format(name), flush=flush), []
+
+    async def drive(sim):
+        for block in codes:
+            sim.set(converter.values.as_value(), int.from_bytes(block.tobytes(), "little"))
+            await sim.delay(1e-9)
+            made.append(sim.get(converter.block.as_value()))
+
+    sim = Simulator(converter)
+    sim.add_testbench(drive)
+    sim.run()
+    assert made == [int.from_bytes(block.tobytes(), "little") for block in wanted]
+
+
 def test_a_row_that_takes_too_long_says_so():
     class Slow(Given):
-        def block_converter(self, fmt, source):
+        def block_converter(self, fmt, source, *, flush=False):
             raise TimeoutError("block_converter: timeout")
 
     record = density.measure_row(density.ROWS["HBFP4x64"], Slow())
