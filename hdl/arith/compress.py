@@ -18,6 +18,9 @@ Registers = Callable[[list[Value]], list[Value]]
 
 _ZERO = Const(0, 1)
 
+# A carry comes half an exclusive-or before its adder's sum: its last gate is an AND-OR.
+_CARRY_LEAD = 0.5
+
 
 def ripple(heap: Heap, adders: Adders) -> list[Bit]:
     """The heap's number, lowest bit first: one bit per column, every carry rippling into the next."""
@@ -25,27 +28,31 @@ def ripple(heap: Heap, adders: Adders) -> list[Bit]:
 
 
 def carry_save(heap: Heap, adders: Adders) -> list[list[Bit]]:
-    """At most two bits per column, those of the lower columns one."""
-    return _by_column(heap, adders, rows=2)
+    """At most two bits per column. No adder waits for the carry of another one that ends a column."""
+    return _by_column(heap, adders, rows=2, lead=_CARRY_LEAD)
 
 
-def _by_column(heap: Heap, adders: Adders, rows: int) -> list[list[Bit]]:
+def _by_column(heap: Heap, adders: Adders, rows: int, lead: float = 0) -> list[list[Bit]]:
     """Columns from the lowest, each down to `rows` bits before the next one starts, its carries known by then."""
     columns = [list(column) for column in heap.columns]
     for k, column in enumerate(columns):
         above = columns[k + 1] if k + 1 < heap.width else None
         if heap.has_one(k):
             _add_one(column, above, adders)
+        if rows == 2 and len(column) > 2 and len(column) % 2:
+            # Full adders would take an odd column to one bit, and the last would wait for the columns below: a ripple.
+            column.sort(key=lambda bit: bit.arrival)
+            _compress(column, above, adders, 2, lead)
         while len(column) > rows:
             column.sort(key=lambda bit: bit.arrival)
-            _compress(column, above, adders, 3 if len(column) > 2 else 2)
+            _compress(column, above, adders, 3 if len(column) > 2 else 2, lead)
         if not column:
             column.append(Bit(_ZERO))
     return columns
 
 
-def _compress(column: list[Bit], above: list[Bit] | None, adders: Adders, count: int) -> None:
-    """Replace the first `count` bits by their sum, and send the carry up unless nothing is above."""
+def _compress(column: list[Bit], above: list[Bit] | None, adders: Adders, count: int, lead: float = 0) -> None:
+    """Replace the first `count` bits by their sum, and send the carry up, `lead` earlier, unless nothing is above."""
     taken = [column.pop(0) for _ in range(count)]
     values = [bit.value for bit in taken]
     # The last of three inputs is the latest and passes one exclusive-or, the others two.
@@ -56,7 +63,7 @@ def _compress(column: list[Bit], above: list[Bit] | None, adders: Adders, count:
         return
     total, carry = adders.full(*values) if count == 3 else adders.half(*values)
     column.append(Bit(total, arrival))
-    above.append(Bit(carry, arrival))
+    above.append(Bit(carry, arrival - lead))
 
 
 def _add_one(column: list[Bit], above: list[Bit] | None, adders: Adders) -> None:

@@ -17,7 +17,7 @@ class Bit:
     """One bit and when it comes, in exclusive-or delays after the inputs: only the order of arrivals matters."""
 
     value: Value
-    arrival: int = 0
+    arrival: float = 0
 
 
 class Heap:
@@ -33,12 +33,12 @@ class Heap:
         """Number of bits, constant ones not counted. A full adder removes one: what stays is at most `width`."""
         return sum(map(len, self.columns))
 
-    def add(self, bit: Value, column: int, arrival: int = 0) -> None:
+    def add(self, bit: Value, column: int, arrival: float = 0) -> None:
         """Plus bit * 2^column."""
         if column < self.width:
             self.columns[column].append(Bit(bit, arrival))
 
-    def subtract(self, bit: Value, column: int, arrival: int = 0) -> None:
+    def subtract(self, bit: Value, column: int, arrival: float = 0) -> None:
         """Minus bit * 2^column: the inverted bit, and minus one."""
         self.add(~bit, column, arrival)
         self.constant -= 1 << column

@@ -18,6 +18,12 @@ from hdl.units.core_operands import Amount, Operand, decode_block, shift_amounts
 
 __all__ = ["BOOTH_BITS", "fused_sum"]
 
+# Signs whose number joins the heap together, in the fast tree: a count of all of them would come last.
+_COUNTED = 3
+
+# When the bits of a shifted product come, in exclusive-or delays: only their order to the count of signs matters.
+_SHIFTED, _SHIFTED_FAST = 20, 8
+
 # From this width of the shorter two's-complement operand on, Booth's rows take fewer transistors than Baugh-Wooley's.
 BOOTH_BITS = 7
 
@@ -64,7 +70,7 @@ class _Lanes:
             self._m.d.comb += sign.eq(x.sign ^ y.sign)
             self._negative.append(sign)
             if amount is None:
-                self._add_magnitude(x, y, sign)
+                self._add_magnitude(number, x, y, sign)
             else:
                 self._add_shifted(number, x, y, sign, amount)
         elif x.sign is None and y.sign is None:
@@ -73,7 +79,16 @@ class _Lanes:
             signed, other = (x, y) if x.sign is None else (y, x)
             self._add_mixed(number, signed.digits, other, amount)
 
-    def _add_magnitude(self, x: Operand, y: Operand, sign: Value) -> None:
+    def _add_magnitude(self, number: int, x: Operand, y: Operand, sign: Value) -> None:
+        """Fast: the whole product, as fewer bits wait for the sign, which drives an exclusive-or for each of them."""
+        if not self._fast:
+            self._add_thinned(x, y, sign)
+            return
+        product = [~(bit ^ sign) for bit in self._inverted_product(number, x, y)]
+        self._missing = (1 << len(product)) - 1
+        self._heap.add_word([Bit(bit, 5) for bit in product])
+
+    def _add_thinned(self, x: Operand, y: Operand, sign: Value) -> None:
         """Partial products, thinned by full adders as far as they go: each of them saves an exclusive-or."""
         lane = Heap(len(x.digits) + len(y.digits))
         magnitudes(lane, x.digits, y.digits)
@@ -91,10 +106,7 @@ class _Lanes:
 
     def _add_shifted(self, number: int, x: Operand, y: Operand, sign: Value, amount: Amount) -> None:
         """The whole magnitude, inverted with the sign, and shifted between fills of the sign."""
-        product = Heap(len(x.digits) + len(y.digits))
-        magnitudes(product, x.digits, y.digits)
-        product.constant -= 1  # -p - 1 is p inverted
-        inverted = [bit.value for bit in ripple(product, self._lane_adders)]
+        inverted = self._inverted_product(number, x, y)
         if amount.choices:  # few places: cheaper to fill with zeros and to invert afterwards
             (one,) = amount.bits
             word = shift_left_chosen([~bit for bit in inverted], [~one, one], 1)
@@ -103,7 +115,14 @@ class _Lanes:
         else:
             shifted = self._shift(number, [~(bit ^ sign) for bit in inverted], amount, below=sign, above=sign)
         self._missing = (1 << len(shifted)) - 1
-        self._heap.add_word([Bit(bit, 20) for bit in shifted])
+        self._heap.add_word([Bit(bit, _SHIFTED_FAST if self._fast else _SHIFTED) for bit in shifted])
+
+    def _inverted_product(self, number: int, x: Operand, y: Operand) -> list[Value]:
+        """Every bit of the magnitudes' product, inverted."""
+        product = Heap(len(x.digits) + len(y.digits))
+        magnitudes(product, x.digits, y.digits)
+        product.constant -= 1  # -p - 1 is p inverted
+        return self._added_up(product, self._lane_adders, name=f"product_{number}")
 
     def _add_twos(self, number: int, x: list[Value], y: list[Value]) -> None:
         if min(len(x), len(y)) >= BOOTH_BITS:
@@ -122,10 +141,10 @@ class _Lanes:
         product = Heap(len(x) + len(y.digits))
         signed_by_magnitude(product, x, y.digits, y.sign)
         product.constant -= 1
-        word = [~bit.value for bit in ripple(product, self._lane_adders)]
+        word = [~bit for bit in self._added_up(product, self._lane_adders, name=f"product_{number}")]
         *shifted, top = self._shift(number, word, amount, below=Const(0, 1), above=word[-1])
-        self._heap.add_word([Bit(bit, 20) for bit in shifted])
-        self._heap.subtract(top, len(shifted), 20)
+        self._heap.add_word([Bit(bit, _SHIFTED) for bit in shifted])
+        self._heap.subtract(top, len(shifted), _SHIFTED)
 
     def _shift(self, number: int, word: list[Value], amount: Amount, *, below: Value, above: Value) -> list[Value]:
         """The word within the places that it can move to."""
@@ -135,21 +154,26 @@ class _Lanes:
 
     def total(self) -> Value:
         """Everything added up."""
-        if self._negative:
-            count = Heap(len(self._negative).bit_length())
-            for sign in self._negative:
+        for at in range(0, len(self._negative), self._counted):
+            signs = self._negative[at : at + self._counted]
+            count = Heap(len(signs).bit_length())
+            for sign in signs:
                 count.add(sign, 0, 1)
-            for row in self._rows(count):
-                self._heap.add_multiple(row, -self._missing)
+            self._heap.add_multiple(ripple(count, self.adders), -self._missing)
         if self._negated:
             self._heap.constant -= 1
-        rows = [[bit.value for bit in row] for row in self._rows(self._heap)]
-        total = prefix_add(self._m, *rows, name="final") if self._fast else Cat(*rows[0])
+        total = Cat(self._added_up(self._heap, self.adders, name="final"))
         return ~total if self._negated else total
 
-    def _rows(self, heap: Heap) -> list[list[Bit]]:
-        """The heap's number as one row, or as two to be added."""
+    @property
+    def _counted(self) -> int:
+        """How many signs are counted before their number joins the heap."""
+        return _COUNTED if self._fast else max(1, len(self._negative))
+
+    def _added_up(self, heap: Heap, adders: Adders, *, name: str) -> list[Value]:
+        """The heap's number: by a ripple of adders, or by a tree and a parallel-prefix adder."""
         if not self._fast:
-            return [ripple(heap, self.adders)]
-        columns = carry_save(heap, self.adders)
-        return [[column[k] if k < len(column) else Bit(Const(0, 1)) for column in columns] for k in range(2)]
+            return [bit.value for bit in ripple(heap, adders)]
+        columns = carry_save(heap, adders)
+        rows = [[column[k].value if k < len(column) else Const(0, 1) for column in columns] for k in range(2)]
+        return list(prefix_add(self._m, *rows, name=name))
