@@ -12,6 +12,7 @@ from hdl.arith.adders import Adders
 from hdl.arith.compress import carry_save, dadda, dadda_levels, ripple
 from hdl.arith.heap import Bit, Heap
 from hdl.arith.prefix import prefix_add
+from hdl.arith.products import magnitudes
 from hdl.config import ConfigError
 from hdl.emit import emit
 from hdl.layouts import field_map
@@ -87,6 +88,17 @@ def test_a_full_adder_takes_one_bit_away_and_ripple_needs_no_more():
     assert heap.size == 40
     assert adders.used["full_adder"] == 40 - 7  # the sum, up to 92, has seven bits
     assert evaluate(m, inputs, total, [(1 << 40) - 1, 0b111]) == [14 * 1 + 13 * 2 + 13 * 4, 7]
+
+
+@pytest.mark.parametrize("width", [8, 12, 24])
+def test_no_carry_runs_through_a_fast_tree(width):
+    m, inputs, heap = Module(), Signal(width), Heap(2 * width)
+    magnitudes(heap, list(inputs), list(inputs))
+    heap.constant -= 1
+    columns = carry_save(heap, Adders(m, None, name="tree"))
+    assert max(map(len, columns)) <= 2
+    latest = max(bit.arrival for column in columns for bit in column)
+    assert latest <= 2 * len(dadda_levels(width))  # two exclusive-ors a level
 
 
 def test_heights_after_dadda():
