@@ -139,7 +139,7 @@ def _both(name: str, rate: float, gamma: float, limit: float = 20) -> Entry:
     return Entry(name=name, policy="qm_qe", flags=_lengths("qm-qe", rate, gamma, limit, source="bf16"))
 
 
-# What learned lengths need, a rate or time, and which fixed ones a network survives.
+# What learned lengths need, and which fixed ones a network survives.
 LENGTH_ENTRIES = [
     Entry(name="fp32", policy="fp32"),
     *(
@@ -159,12 +159,6 @@ LENGTH_ENTRIES = [
         _both(f"qm+qe rate {rate:g} gamma {gamma:g} free", rate, gamma, limit=1e9)
         for rate in (0.02, 0.2, 2)
         for gamma in (0.1, 1)
-    ),
-    Entry(
-        name="qm+qe as published, 300 epochs",
-        policy="qm_qe",
-        flags={"qm-qe-source": "bf16", "qm-qe-max-step": 23.0},
-        run={"epochs": 300},
     ),
     *(Entry(name=f"qe fixed at {k}", policy="qe", flags={"qe-first-k": k, "qe-lr": 0.0}) for k in (1, 2, 3, 4)),
     *(Entry(name=f"qm fixed at {m}", policy="qm", flags={"qm-first-m": m, "qm-lr": 0.0}) for m in (0, 1, 2)),
