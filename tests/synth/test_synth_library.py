@@ -186,7 +186,10 @@ def test_arrival_is_read_from_the_report_and_clocks_are_told(tmp_path):
     sta = fake_sta(tmp_path, "   10.0 x\n          2286.3   data arrival time\n      99.0   data arrival time")
     assert find_sta(sta) == sta
     assert arrival("", "top", None, "", sta) == 2286.3
-    assert "create_clock" not in (tmp_path / "seen").read_text()
+    seen = (tmp_path / "seen").read_text()
+    assert "create_clock" not in seen
+    assert "report_checks -unconstrained" in seen
+    assert "set_cmd_units -time ps" in seen
     assert arrival("", "top", "clk", "", sta) == 2286.3
     assert "[get_ports clk]" in (tmp_path / "seen").read_text()
     with pytest.raises(ValueError, match="found no path: Error: no such cell"):
