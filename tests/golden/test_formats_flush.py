@@ -75,8 +75,10 @@ def test_source_types_are_flushed_as_fp32():
 
 
 def test_the_scale_of_a_tensor_is_not_made_of_subnormals():
-    x = floats([[MINUS | LARGEST] * 16, [LEAST] * 16])
-    q = golden.quantize(x, "nvfp4", flush_subnormals=True)
+    rows = [[MINUS | LARGEST] * 16, [LEAST] * 16]
+    q = golden.quantize(floats(rows), "nvfp4", flush_subnormals=True)
+    tensor = rows[0] + rows[1]
+    assert scalars(q) == [reference.quantize(r, q.format, tensor=tensor, flush_subnormals=True) for r in rows]
     assert q.tensor_scale == 1
     assert (q.scales.tolist(), q.codes.tolist()) == ([[0], [0]], [[[8] * 16], [[0] * 16]])
 
