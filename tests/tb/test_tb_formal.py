@@ -14,8 +14,9 @@ from amaranth.sim import Simulator
 
 from golden.gecko.descriptor import GROUP, ROWS, Descriptor, GeckoError, Mode, Source
 from golden.gecko.rows import read_metadata
-from hdl.gecko.config import GeckoConfig, tensor_layout
+from hdl.gecko.config import tensor_layout
 from hdl.gecko.unpack import ContainerUnpackConfig
+from hdl.registry import make_config
 from hdl.stream import OutputBuffer
 from hdl.yosys import ToolMissing, find_engine
 from tb.formal import __main__ as cli
@@ -79,7 +80,7 @@ def test_every_width_of_the_row_code_is_proved():
 def test_limits_of_the_error_proofs_are_the_golden_ones():
     """Every field value of every row, width, mode and mask, rows missing or not: illegal exactly above the limit."""
     m, left = Module(), Signal(range(GROUP + 1))
-    tensor = Signal(tensor_layout(GeckoConfig(zero_mask="on")))
+    tensor = Signal(tensor_layout(make_config("gecko_decoder", zero_mask="on")))
     limits = Array(field_limit(r, tensor, left) for r in range(ROWS))
     row, limit = Signal(range(ROWS)), Signal(3)
     m.d.comb += limit.eq(limits[row])
