@@ -14,6 +14,7 @@ from golden.training.statistics import MARGIN, paired, r_squared, spread
 __all__ = ["table1_figures", "table1_report"]
 
 Final = Mapping[str, Any]
+_COLUMNS = 3  # panels beside each other
 Cell = tuple[str, int]  # format without its block, block
 
 
@@ -125,11 +126,15 @@ def table1_figures(report: Mapping[str, Any], out: Path) -> bool:
     formats = dict.fromkeys(row["format"] for table in tables for row in table["rows"])
     colours = {name: f"C{index}" for index, name in enumerate(formats)}
     for name, draw in (("table1", _draw_blocks), ("distance", _draw_distance)):
-        made = figure(3.6 * len(tables), 3.4, columns=len(tables))
+        columns = min(len(tables), _COLUMNS)
+        rows = -(-len(tables) // columns)
+        made = figure(3.6 * columns, 3.4 * rows, columns, rows)
         if made is None:
             return False
         drawing, panels = made
-        for axes, table in zip(panels, tables, strict=True):
+        for axes in panels[len(tables) :]:
+            axes.remove()
+        for axes, table in zip(panels, tables, strict=False):
             draw(axes, table, colours)
             axes.set_title(f"{table['model']}, {table['data']}, {table['order']}", fontsize=9)
             axes.grid(alpha=0.3)

@@ -12,8 +12,8 @@ _LEGEND = 12  # runs
 HINT = 'no figures: matplotlib is missing, pip install "matplotlib>=3.9"'
 
 
-def figure(width: float, height: float, columns: int = 1) -> Any:
-    """(figure, axes) drawn without a screen; None where matplotlib is missing."""
+def figure(width: float, height: float, columns: int = 1, rows: int = 1) -> Any:
+    """(figure, its rows * columns axes) drawn without a screen; None where matplotlib is missing."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -21,7 +21,7 @@ def figure(width: float, height: float, columns: int = 1) -> Any:
         return None
     made = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(made)
-    return made, made.subplots(1, columns, squeeze=False)[0]
+    return made, made.subplots(rows, columns, squeeze=False).ravel()
 
 
 def draw_runs(path: Path, logs: Mapping[str, Path]) -> bool:
