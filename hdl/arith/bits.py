@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
-__all__ = ["leading_zeros", "negate_if", "reduce_tree", "shift_right", "shift_right_sticky"]
+__all__ = ["leading_zeros", "negate_if", "reduce_tree", "shift_right_sticky"]
 
 T = TypeVar("T")
 
@@ -47,23 +47,6 @@ def leading_zeros(m: Module, value: Value, *, name: str) -> Signal:
 def negate_if(value: Value, negative: Value) -> Value:
     """-value where `negative`, else value, in two's complement of as many bits; overflow is the caller's to exclude."""
     return ((value ^ negative.replicate(len(value))) + negative)[: len(value)]
-
-
-def shift_right(m: Module, value: Value, amount: Value, width: int, *, name: str) -> Signal:
-    """The low `width` bits of `value >> amount`; any unsigned amount is legal.
-
-    Logarithmic, the longest move first: before stages that move by 2^k - 1 at most, width + 2^k - 1 bits suffice.
-    """
-    stages = (len(value) - 1).bit_length()
-    current = value
-    for k in reversed(range(min(stages, len(amount)))):
-        step = 1 << k
-        moved = Signal(min(width + step - 1, len(current)), name=f"{name}_by{step}")
-        m.d.comb += moved.eq(Mux(amount[k], current[step:], current[: len(moved)]))
-        current = moved
-    result = Signal(width, name=name)
-    m.d.comb += result.eq(Mux(amount[stages:].any(), 0, current) if len(amount) > stages else current)
-    return result
 
 
 def shift_right_sticky(m: Module, value: Value, amount: Value, *, name: str) -> Signal:

@@ -5,8 +5,9 @@ import pytest
 from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.sim import Simulator
 
-from hdl.arith.bits import leading_zeros, shift_right, shift_right_sticky
+from hdl.arith.bits import leading_zeros, shift_right_sticky
 from hdl.arith.xorshift import XorshiftLanes
+from hdl.convert.shift import lift, lower
 from hdl.float.accumulate import Accumulate
 from hdl.float.raw import FP32, FixedToRaw, unpack_float
 from hdl.float.round import RoundFloat
@@ -46,12 +47,27 @@ def test_shift_right_sticky_of_every_value_and_amount(width, bits):
     assert evaluate(m, [value, amount], shifted, rows) == expected
 
 
-@pytest.mark.parametrize(("length", "bits", "width"), [(5, 4, 2), (6, 3, 6), (4, 2, 1), (7, 2, 3)])
-def test_shift_right_of_every_value_and_amount(length, bits, width):
-    m, value, amount = Module(), Signal(length), Signal(bits)
-    shifted = shift_right(m, value, amount, width, name="shifted")
-    rows = [(x, n) for x in range(1 << length) for n in range(1 << bits)]
-    assert evaluate(m, [value, amount], shifted, rows) == [(x >> n) & ((1 << width) - 1) for x, n in rows]
+@pytest.mark.parametrize(("width", "bits"), [(1, 1), (4, 2), (5, 3)])
+def test_lower_of_every_value_and_amount(width, bits):
+    m, value, amount, below = Module(), Signal(width), Signal(bits), Signal()
+    kept, sticky = lower(m, value, amount, below, name="lowered")
+    rows = [(x, n, s) for x in range(1 << width) for n in range(1 << bits) for s in (0, 1)]
+    expected = [x >> n | (s | int((x & ((1 << n) - 1)) != 0)) << width for x, n, s in rows]
+    assert evaluate(m, [value, amount, below], Cat(kept, sticky), rows) == expected
+
+
+@pytest.mark.parametrize(("length", "limit", "width"), [(5, 4, 2), (6, 3, 6), (4, 2, 1), (7, 5, 3), (4, 2, 6)])
+def test_lift_of_every_value_and_amount(length, limit, width):
+    """Values whose top `amount` bits are zero, as it asks for."""
+    m, value, amount = Module(), Signal(length), Signal(range(limit + 1))
+    kept, sticky = lift(m, value, amount, limit, width, name="lifted")
+    rows = [(x, n) for n in range(limit + 1) for x in range(1 << length - n)]
+    expected = []
+    for x, n in rows:
+        frame = x << n << max(width - length, 0)
+        cut = max(length - width, 0)
+        expected.append(frame >> cut | int(frame & ((1 << cut) - 1) != 0) << width)
+    assert evaluate(m, [value, amount], Cat(kept, sticky), rows) == expected
 
 
 def floats(words):
