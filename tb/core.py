@@ -9,7 +9,8 @@ operands.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,59 +20,45 @@ from golden.block_array import BlockArray
 from golden.formats import BlockFormat, ElementEncoding, Specials
 from golden.products import block_sums
 from hdl.registry import make_config
+from hdl.units.dot_core import DotCoreConfig
 from tb.batches import element_field, length, stitch
 from tb.check_file import check_file
 from tb.lanes import code_dtype
 from tb.manifest import Manifest
 from tb.ports import Batch
-from tb.rows import RowsRecord, check_rows
+from tb.rows import check_rows
 
 __all__ = ["check_core", "core_corners", "core_rows", "core_sums", "main"]
 
 _CHUNK = 1 << 22  # elements of one operand at once
 
 
-def check_core(
-    manifest: Manifest,
-    verilog: str,
-    *,
-    vectors: int = 100_000,
-    seed: int = 1,
-    top: str | None = None,
-    command: str = "",
-    progress: Callable[[str], None] = lambda _: None,
-) -> RowsRecord:
-    """At least `vectors` rows through `verilog`; stops at the first wrong sum."""
-    formats = make_config(**manifest.config).operands  # type: ignore[attr-defined]
+def _golden(manifest: Manifest, batch: Batch) -> NDArray[Any]:
+    """The sums as they are stored: two's complement of the port's width."""
     sums = manifest.port("sum")
-
-    def golden(batch: Batch) -> NDArray[Any]:
-        """The sums as they are stored: two's complement of the port's width."""
-        stored = [int(total) & ((1 << sums.width) - 1) for total in core_sums(formats, batch)]
-        return np.array(stored, code_dtype(sums.width))
-
-    return check_rows(
-        "narrowgauge-core-1",
-        manifest,
-        verilog,
-        _batches(formats, vectors, seed),
-        golden,
-        vectors=vectors,
-        seed=seed,
-        top=top,
-        command=command,
-        progress=progress,
-    )
+    stored = [int(total) & ((1 << sums.width) - 1) for total in core_sums(_operands(manifest), batch)]
+    return np.array(stored, code_dtype(sums.width))
 
 
-def _batches(formats: tuple[BlockFormat, BlockFormat], vectors: int, seed: int) -> Iterator[Batch]:
+def _operands(manifest: Manifest) -> tuple[BlockFormat, BlockFormat]:
+    config = make_config(**manifest.config)
+    assert isinstance(config, DotCoreConfig)
+    return config.operands
+
+
+def _batches(manifest: Manifest, vectors: int, seed: int) -> Iterator[Batch]:
     """The corners with as many random rows as stay small, until there are `vectors` rows."""
+    formats = _operands(manifest)
     most, made = max(1024, min(100_000, _CHUNK // formats[0].block)), 0
     while made < vectors:
         random = core_rows(formats, min(most, vectors - made), np.random.default_rng([seed, made]))
         batch = stitch([core_corners(formats), random])
         yield batch
         made += length(batch)
+
+
+check_core = partial(check_rows, "narrowgauge-core-1", _batches, _golden)
+"""`check_rows` for dot-product cores: (manifest, verilog, *, vectors, ...) to a record."""
 
 
 def core_sums(formats: tuple[BlockFormat, BlockFormat], batch: Batch) -> NDArray[Any]:

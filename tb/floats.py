@@ -9,7 +9,8 @@ to 8 bits also on every pair of codes, of up to 16 bits on every code with every
 """
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,51 +18,25 @@ from numpy.typing import NDArray
 
 from golden import floats
 from golden.catalog import get_float
-from tb.batches import Config
 from tb.check_file import check_file
 from tb.manifest import Manifest
 from tb.models_floats import FLOAT_MODELS, FLOAT_OPERANDS
 from tb.ports import Batch
-from tb.rows import RowsRecord, check_rows
+from tb.rows import check_rows
 from tb.stimulus_floats import corner_codes, float_batch, float_corners
 
-__all__ = ["check_core", "main"]
+__all__ = ["main"]
 
 _CHUNK = 1 << 16  # rows at once
 
 
-def check_core(
-    manifest: Manifest,
-    verilog: str,
-    *,
-    vectors: int = 1_000_000,
-    seed: int = 1,
-    top: str | None = None,
-    command: str = "",
-    progress: Callable[[str], None] = lambda _: None,
-) -> RowsRecord:
-    """At least `vectors` rows through a core with plain ports; stops at the first wrong value."""
-    config = manifest.config
-
-    def golden(batch: Batch) -> NDArray[Any]:
-        return FLOAT_MODELS[config["unit"]](config, batch)["value"]
-
-    return check_rows(
-        "narrowgauge-floats-1",
-        manifest,
-        verilog,
-        _batches(config, vectors, seed),
-        golden,
-        vectors=vectors,
-        seed=seed,
-        top=top,
-        command=command,
-        progress=progress,
-    )
+def _golden(manifest: Manifest, batch: Batch) -> NDArray[Any]:
+    return FLOAT_MODELS[manifest.config["unit"]](manifest.config, batch)["value"]
 
 
-def _batches(config: Config, vectors: int, seed: int) -> Iterator[Batch]:
+def _batches(manifest: Manifest, vectors: int, seed: int) -> Iterator[Batch]:
     """Corners; then all pairs of 8-bit codes, or every 16-bit code by each corner; then random rows up to `vectors`."""
+    config = manifest.config
     fmt = get_float(config["float"])
     rng = np.random.default_rng([seed, 0])
     yield float_corners(config, rng)
@@ -97,9 +72,8 @@ def _not_a_core(manifest: Manifest) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; exit 0 if every bit agrees, 1 if not, 2 for a usage error, 3 for a missing or failing tool."""
-    return check_file(
-        "tb.floats", __doc__, check_core, arguments, counted="values", vectors=1_000_000, refuse=_not_a_core
-    )
+    check = partial(check_rows, "narrowgauge-floats-1", _batches, _golden)
+    return check_file("tb.floats", __doc__, check, arguments, counted="values", vectors=1_000_000, refuse=_not_a_core)
 
 
 if __name__ == "__main__":

@@ -41,20 +41,21 @@ class RowsRecord:
 
 def check_rows(
     schema: str,
+    batches: Callable[[Manifest, int, int], Iterable[Batch]],
+    golden: Callable[[Manifest, Batch], NDArray[Any]],
     manifest: Manifest,
     verilog: str,
-    batches: Iterable[Batch],
-    golden: Callable[[Batch], NDArray[Any]],
     *,
     vectors: int,
-    seed: int,
-    top: str | None,
-    command: str,
-    progress: Callable[[str], None],
+    seed: int = 1,
+    top: str | None = None,
+    command: str = "",
+    progress: Callable[[str], None] = lambda _: None,
 ) -> RowsRecord:
-    """All `batches` (about `vectors` rows) through `verilog`; stops at the first that has a wrong row.
+    """At least `vectors` rows through `verilog`; stops at the first batch that has a wrong one.
 
-    `golden` gives the codes (n,) that the unit's one output should have.
+    `batches` makes the rows from the manifest, `vectors` and `seed`; `golden` gives the codes (n,) that the unit's one
+    output should have.
     """
     (output,) = manifest.data_ports("output")
     model = build_bulk(verilog, manifest, top=top, optimize=vectors > _SMALL)
@@ -64,11 +65,11 @@ def check_rows(
     record.build_seconds = round(model.seconds, 3)
     shown = time.monotonic()
     with Bulk(model) as unit:
-        for batch in batches:
+        for batch in batches(manifest, vectors, seed):
             start = time.perf_counter()
             got = unit.evaluate(batch)[output.name]
             record.run_seconds += time.perf_counter() - start
-            record.failure = _first_difference(manifest, output, batch, golden(batch), got, record.vectors)
+            record.failure = _first_difference(manifest, output, batch, golden(manifest, batch), got, record.vectors)
             if record.failure:
                 break
             record.vectors += len(got)
