@@ -56,7 +56,10 @@ def test_lower_of_every_value_and_amount(width, bits):
     assert evaluate(m, [value, amount, below], Cat(kept, sticky), rows) == expected
 
 
-@pytest.mark.parametrize(("length", "limit", "width"), [(5, 4, 2), (6, 3, 6), (4, 2, 1), (7, 5, 3), (4, 2, 6), (7, 1, 2), (7, 2, 1), (6, 0, 2)])
+@pytest.mark.parametrize(
+    ("length", "limit", "width"),
+    [(5, 4, 2), (6, 3, 6), (4, 2, 1), (7, 5, 3), (4, 2, 6), (7, 1, 2), (7, 2, 1), (6, 0, 2)],
+)
 def test_lift_of_every_value_and_amount(length, limit, width):
     """Values whose top `amount` bits are zero, as it asks for."""
     m, value, amount = Module(), Signal(length), Signal(range(limit + 1))

@@ -123,12 +123,14 @@ def test_unfolding_in_parts_changes_nothing(order, multiply, rounding, monkeypat
 def test_words_of_parts(order, backend, monkeypatch):
     """Parts as small as can be draw the words that the whole draws, in all passes and both ways of converting."""
     x, w, g = tensor((4, 5, 5, 3), 1, "gauss"), tensor((3, 3, 3, 4), 2, "gauss"), tensor((4, 5, 5, 4), 3, "gauss")
+    d = tensor((3, 3, 3), 4, "gauss")
 
     def products(part):
         monkeypatch.setattr(products_im2col, "_PART", part)
         p = made(Precision.named("bfp4x4", rounding="sr").forward, order, backend)
         passes = p.conv_forward(x, w, 1, 1), p.conv_data(g, w, 1, 1, x.shape), p.conv_weight(x, g, 1, 1, w.shape)
-        return [patterns(result) for result in passes]
+        channels = p.depthwise_forward(x, d, 1, 1), p.depthwise_weight(x, x, 1, 1, d.shape)
+        return [patterns(result) for result in passes + channels]
 
     assert products(1) == products(1 << 30)
 
