@@ -39,7 +39,7 @@ def measure_in_library(
     Our netlists are checked against the golden model; those of operators, which only serve to compare, are not.
     """
     from hdl.emit import emit
-    from hdl.registry import make_config
+    from hdl.units.dot_core import DotCoreConfig
     from synth.area import measure
 
     targets, gates = library_targets(library), gates_of(library)
@@ -48,7 +48,7 @@ def measure_in_library(
     for role, (arch, variant) in _ROLES.items():
         if variant not in targets:
             continue
-        config = make_config("dot_core", **goal.options, arch=arch)
+        config = DotCoreConfig(**goal.options, arch=arch)
         unit = emit(config, engine)
         checked = arch != "plain"
         found = measure(unit, targets[variant], engine, timeout=timeout, checked=checked, sta=sta, progress=tell)
@@ -57,7 +57,7 @@ def measure_in_library(
         record["units"][role] = {"command": unit.manifest["command"], "verilog_sha256": unit.manifest["sha256"]}
         if role == "area":
             width = next(port["width"] for port in unit.manifest["ports"] if port["name"] == "sum")
-            record["floor"] = goal.floor(config.operands, width, gates)["area"] if gates else None  # type: ignore
+            record["floor"] = goal.floor(config.operands, width, gates)["area"] if gates else None
     return record | {
         "figures": figures,
         "domain": goal.domain,

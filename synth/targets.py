@@ -91,10 +91,10 @@ def _run(options: Namespace) -> int:
 def measure_goal(goal: Goal, engine: Engine, timeout: float, tell: Tell) -> Record:
     """One record: the goal, the figures of each flow, and the arithmetic of its heap."""
     from hdl.emit import emit
-    from hdl.registry import make_config
+    from hdl.units.dot_core import DotCoreConfig
     from synth.area import measure
 
-    config = make_config("dot_core", **goal.options)
+    config = DotCoreConfig(**goal.options)
     unit = emit(config, engine)
     found = {name: measure(unit, TARGETS[name], engine, timeout=timeout, progress=tell) for name in _FLOWS}
     figures = {name: m.figures or {} for name, m in found.items()}
@@ -111,7 +111,7 @@ def measure_goal(goal: Goal, engine: Engine, timeout: float, tell: Tell) -> Reco
         "adders": figures["adders"].get("parts"),
         "library_gate_equivalents": figures["library"].get("gate_equivalents"),
         "library_cells": figures["library"].get("cells"),
-        "floor": goal.floor(config.operands, len(_sum_port(unit))),  # type: ignore[attr-defined]
+        "floor": goal.floor(config.operands, len(_sum_port(unit))),
         "status": {name: m.status for name, m in found.items()},
         "checked_by": {name: m.checked_by for name, m in found.items() if m.figures},
     }
