@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from golden.training.threads import pin
-from golden.training.usage import Parser
+from golden.training.usage import Parser, add_common, silenced, tell_of_compiling
 
 pin()  # before NumPy is loaded
 
@@ -25,6 +25,7 @@ from golden.compare_runs import Job, plan, run  # noqa: E402
 from golden.data import DataError  # noqa: E402
 from golden.data.registry import DEFAULT_FOLDER  # noqa: E402
 from golden.files import write  # noqa: E402
+from golden.kernels import before_compiling  # noqa: E402
 from golden.provenance import provenance  # noqa: E402
 from golden.training.config import ConfigError  # noqa: E402
 from golden.training.run import Interrupted  # noqa: E402
@@ -103,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--estimate", action="store_true", help="say how long it takes and train nothing")
     parser.add_argument("--out", type=Path, help="folder of all runs; default: runs/compare-SET")
     parser.add_argument("--data-dir", type=Path, default=DEFAULT_FOLDER, help="where sets are; default: %(default)s")
-    parser.add_argument("-v", "--verbose", action="store_true", help="show the traceback of an error")
+    add_common(parser)
     return parser
 
 
@@ -125,11 +126,12 @@ def _all(args: argparse.Namespace, command: str) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a set; exit status 0 done, 2 usage or configuration, 130 interrupted (start again to go on)."""
+    """Run a set; exit status 0 done, 2 usage or configuration, 130 interrupted (start again to go on), 1 unexpected."""
     words = list(sys.argv[1:] if argv is None else argv)
     args = _parser().parse_args(words)
     try:
-        _all(args, f"python -m golden.compare --set {args.set}")
+        with silenced(args.quiet), before_compiling(tell_of_compiling):
+            _all(args, f"python -m golden.compare --set {args.set}")
     except (ConfigError, DataError, OSError) as error:
         if args.verbose:
             traceback.print_exc()
@@ -138,6 +140,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (Interrupted, KeyboardInterrupt):
         print("python -m golden.compare: interrupted; the same command goes on", file=sys.stderr)
         return INTERRUPTED
+    except Exception as error:
+        if args.verbose:
+            traceback.print_exc()
+        print(f"python -m golden.compare: unexpected: {error!r} (-v for more)", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -123,6 +123,9 @@ def run(args: argparse.Namespace) -> str:
         raise ConfigError(f"--jobs {args.jobs}: 1..{os.cpu_count()}")
     if args.seeds is not None and not 1 <= args.seeds <= 100:
         raise ConfigError(f"--seeds {args.seeds}: 1..100")
+    for block in args.blocks or ():
+        if not 1 <= block <= 1024:
+            raise ConfigError(f"--blocks {block}: 1..1024")
     plan = list(cells(args))
     for name in args.data:
         load(name, args.data_dir)  # a missing set shows before anything is trained

@@ -74,7 +74,7 @@ class Layer:
 
     def backward(self, g: Array) -> Array:
         """Gradient with respect to the input from that of the output; parameters' gradients are set. Once a forward."""
-        raise NotImplementedError
+        raise NotImplementedError  # as above
 
     def children(self) -> dict[str, "Layer"]:
         """Child layers by local name, in order of execution."""
