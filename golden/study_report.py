@@ -134,7 +134,7 @@ def table1_figures(report: Mapping[str, Any], out: Path) -> bool:
         drawing, panels = made
         for axes in panels[len(tables) :]:
             axes.remove()
-        for axes, table in zip(panels, tables, strict=False):
+        for axes, table in zip(panels[: len(tables)], tables, strict=True):
             draw(axes, table, colours)
             axes.set_title(f"{table['model']}, {table['data']}, {table['order']}", fontsize=9)
             axes.grid(alpha=0.3)

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from golden import study_report
 from golden.data import load
 from golden.nn.precision import Operand, Order
 from golden.study import main
@@ -12,6 +13,7 @@ from golden.study_landscape import direction, landscape
 from golden.study_wasserstein import converted_weight, distance, weight_distances
 from golden.training.config import RunConfig
 from golden.training.loop import Trainer
+from golden.training.plots import figure
 from golden.training.progress import Progress
 
 
@@ -125,3 +127,27 @@ def test_tune_looks_at_validation_only(capsys, monkeypatch):
     monkeypatch.setattr(Trainer, "evaluate", refuse)
     assert main(["tune", "--model", "mlp", "--epochs", "1", "--rates", "0.01", "0.1", "--seeds", "1"]) == 0
     assert "| 0.1 |" in capsys.readouterr().out
+
+
+def test_every_table_has_a_panel(tmp_path, monkeypatch):
+    """More tables than fit beside each other: none is left out, no empty panel stays."""
+    difference = {"mean": 0.01, "high": 0.02}
+    row = {"format": "hbfp4", "block": 16, "difference": difference, "wasserstein": 0.1, "test_accuracy": {"mean": 0.9}}
+    tables = [{"model": "mlp", "data": f"set{n}", "order": "channel", "rows": [row]} for n in range(4)]
+    monkeypatch.setattr(study_report, "figure", kept := Figures())
+    assert study_report.table1_figures({"tables": tables}, tmp_path)
+    for made in kept.made:
+        titles = [axes.get_title() for axes in made.axes]
+        assert titles == [f"mlp, set{n}, channel" for n in range(4)]
+
+
+class Figures:
+    """`figure`, remembering what it made."""
+
+    def __init__(self):
+        self.made = []
+
+    def __call__(self, *arguments):
+        drawing, panels = figure(*arguments)
+        self.made.append(drawing)
+        return drawing, panels
