@@ -111,10 +111,12 @@ class Layer:
 
     def state(self) -> dict[str, Array]:
         """Parameters and buffers by dotted name, as views: all that a checkpoint needs of a model."""
-        arrays = {parameter.name: parameter.value for parameter in self.parameters()}
-        for layer in self.layers():
-            arrays |= {f"{layer.name}.{key}".lstrip("."): value for key, value in layer.buffers.items()}
-        return arrays
+        return {parameter.name: parameter.value for parameter in self.parameters()} | self.statistics()
+
+    def statistics(self) -> dict[str, Array]:
+        """Buffers of this layer and all below it by dotted name, as views."""
+        named = ((layer.name, layer.buffers) for layer in self.layers())
+        return {f"{name}.{key}".lstrip("."): value for name, buffers in named for key, value in buffers.items()}
 
     def load(self, state: dict[str, Array]) -> None:
         """Copy a `state` in; ValueError unless names and shapes agree exactly."""

@@ -60,6 +60,7 @@ class Session:
         self.usage = Usage(found.tensors, found.products)
         self._sample_every = sample_every or steps_per_epoch
         self._phase = Phase()
+        self._before: dict[str, Any] = {}
         self._products: list[PolicyProducts | AttentionProducts] = []
         self._install(run)
         policy.attach(model, batch)
@@ -81,6 +82,7 @@ class Session:
     def begin_step(self) -> None:
         """Before a training step's forward pass; outside a step, products are in evaluation."""
         self._phase.training = True
+        self._before = self.policy.state_dict()  # the forward pass moves windows of exponents
         for products in self._products:
             products.arithmetic.begin_step(self.policy.step)
 
@@ -103,6 +105,17 @@ class Session:
             self.usage.sample(values, formats, self.policy.stored_share)
         self.policy.on_step(loss)
 
+    def drop_step(self) -> None:
+        """The step ends without an update: all is as after the step before."""
+        self._phase.training = False
+        self.policy.load_state(self._before)
+        self._evaluate_as_before()
+
+    def _evaluate_as_before(self) -> None:
+        """What is evaluated before the next step draws the words of the last one."""
+        for products in self._products:
+            products.arithmetic.begin_step(max(self.policy.step - 1, 0))
+
     def end_epoch(self, loss: float) -> None:
         """The epoch is over, validation done."""
         self.policy.on_epoch(loss)
@@ -123,8 +136,7 @@ class Session:
         """Go on from a `state_dict`."""
         self.policy.load_state(state["policy"])
         self.usage.load(state["usage"])
-        for products in self._products:
-            products.arithmetic.begin_step(max(self.policy.step - 1, 0))  # what is evaluated before the next step
+        self._evaluate_as_before()
 
     def report(self) -> dict[str, Any]:
         """Facts for the log of an epoch, JSON-ready."""

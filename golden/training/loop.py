@@ -89,14 +89,22 @@ class Trainer:
             yield self.train.x[chosen], self.train.y[chosen]
 
     def train_step(self, x: Array, y: Array) -> float:
-        """Forward, backward, update; the loss before the update. A loss that is not finite leaves the weights alone."""
+        """Forward, backward, update; the loss before the update.
+
+        A loss that is not finite leaves all as it was: weights, running statistics, the session.
+        """
         if self.step in self.jumps:
             self.session.lr_changed()
         lr = self.lr
+        statistics = self.model.statistics()
+        before = {name: value.copy() for name, value in statistics.items()}
         self.session.begin_step()
         logits = self.model.forward(inputs(x, self.data), training=True)
         loss = self.loss.forward(logits, y[:, : logits.shape[1]] if y.ndim > 1 else y)
         if not np.isfinite(loss):
+            for name, value in before.items():
+                statistics[name][...] = value
+            self.session.drop_step()
             return loss
         self.model.backward(self.loss.backward())
         self.session.before_update(lr)

@@ -24,6 +24,9 @@ class SessionLike(Protocol):
     def end_step(self, loss: float) -> None:
         """The step is over."""
 
+    def drop_step(self) -> None:
+        """The step ends without an update, as its loss is not finite: as after the step before."""
+
     def end_epoch(self, loss: float) -> None:
         """The epoch is over, validation done."""
 
@@ -67,6 +70,11 @@ class FixedSession:
         """One step further."""
         self._step += 1
 
+    def drop_step(self) -> None:
+        """What is evaluated now draws the words of the last step."""
+        for products in self._products:
+            products.begin_step(max(self._step - 1, 0))
+
     def end_epoch(self, loss: float) -> None:
         """Nothing."""
 
@@ -84,8 +92,7 @@ class FixedSession:
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on; what is evaluated before the next step draws the words of the last one, as it did."""
         self._step = int(state["step"])
-        for products in self._products:
-            products.begin_step(max(self._step - 1, 0))
+        self.drop_step()
 
     def report(self) -> dict[str, Any]:
         """Nothing."""

@@ -1,5 +1,6 @@
 """A run: same bytes, exact resume, divergence, interrupt, footprint; all on ten steps of a small network."""
 
+import copy
 import io
 import math
 import os
@@ -176,6 +177,20 @@ def test_divergence_ends_the_run_cleanly(digits, tmp_path, capsys):
     before = files(tmp_path)
     run(config, tmp_path, digits, resume=True)
     assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("facts", [{"format": "mx6", "rounding": "sr"}, {"format": "fp32", "policy": "qm"}], ids=str)
+def test_a_dropped_step_leaves_no_trace(facts, digits):
+    """After a loss that is not finite: weights, running statistics, lengths and random words are those before it."""
+    trainer = Trainer(quick(model="resnet8", width=4.0, train_samples=128, **facts), digits)
+    batches = trainer.batches()
+    assert math.isfinite(trainer.train_step(*next(batches)))
+    before, expected = copy.deepcopy(trainer.state()), trainer.evaluate(digits.validation)
+    x, y = next(batches)
+    with np.errstate(all="ignore"):
+        assert not math.isfinite(trainer.train_step(np.full_like(x, np.inf), y))
+    assert trainer.evaluate(digits.validation) == expected
+    np.testing.assert_equal(trainer.state(), before)
 
 
 def test_interrupt_saves(digits, tmp_path):
