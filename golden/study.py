@@ -1,4 +1,4 @@
-"""Studies of the HBFP papers as commands: `python -m golden.study {wasserstein,landscape,table1,tune} --help`."""
+"""Studies as commands: `python -m golden.study {wasserstein,landscape,table1,tune,playback} --help`."""
 
 import argparse
 import sys
@@ -11,7 +11,7 @@ from golden.training.usage import Parser, add_common, silenced, tell_of_compilin
 
 pin()  # before NumPy is loaded
 
-from golden import study_landscape, study_table1, study_tune, study_wasserstein  # noqa: E402
+from golden import study_landscape, study_playback, study_table1, study_tune, study_wasserstein  # noqa: E402
 from golden.data import DataError  # noqa: E402
 from golden.data.registry import DEFAULT_FOLDER  # noqa: E402
 from golden.kernels import before_compiling  # noqa: E402
@@ -25,13 +25,14 @@ _STUDIES = {
     "landscape": study_landscape,
     "table1": study_table1,
     "tune": study_tune,
+    "playback": study_playback,
 }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one study; exit 0 done, 2 usage or configuration, 130 interrupted (start again to go on), 1 unexpected."""
     words = list(sys.argv[1:] if argv is None else argv)
-    parser = Parser(prog="python -m golden.study", description="Studies of the HBFP papers on small models and sets.")
+    parser = Parser(prog="python -m golden.study", description="Studies of papers on small models and sets.")
     add_common(parser)
     commands = parser.add_subparsers(
         parser_class=Parser, dest="study", required=True, metavar="{" + ",".join(_STUDIES) + "}"

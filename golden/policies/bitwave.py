@@ -74,18 +74,25 @@ class BitWave(Policy):
         if not isfinite(loss):
             self._reset()
             return
-        current, alpha, eps = np.float32(loss), np.float32(self.hyper.alpha), np.float32(self.hyper.eps)
-        mean = current if self.mean is None else np.float32(self.mean)
-        band = eps * mean
+        side = self.side(loss)
         if self.holding:
             self.holding -= 1
-        elif current < mean - band:
+        elif side < 0:
             self._shorten()
             self._toggle()
-        elif current > mean + band:
+        elif side > 0:
             self._toggle()
             self._lengthen()
+        current, alpha = np.float32(loss), np.float32(self.hyper.alpha)
+        mean = current if self.mean is None else np.float32(self.mean)
         self.mean = float(mean + alpha * (current - mean))
+
+    def side(self, loss: float) -> int:
+        """-1 for a loss below the band around the running mean, 1 above, 0 within."""
+        current = np.float32(loss)
+        mean = current if self.mean is None else np.float32(self.mean)
+        band = np.float32(self.hyper.eps) * mean
+        return int(current > mean + band) - int(current < mean - band)
 
     def on_lr_change(self) -> None:
         self._reset()

@@ -4,14 +4,19 @@ import json
 
 import numpy as np
 import pytest
+from training_support import quick, run
 
 from golden import study_report
 from golden.data import load
 from golden.nn.precision import Operand, Order
+from golden.policies.bitwave import BitChop, BitWave
+from golden.policies.quantum import QuantumBoth
 from golden.study import main
 from golden.study_landscape import direction, landscape
+from golden.study_playback import pull_alone, under_losses
 from golden.study_wasserstein import converted_weight, distance, weight_distances
 from golden.training.config import RunConfig
+from golden.training.log import read_log
 from golden.training.loop import Trainer
 from golden.training.plots import figure
 from golden.training.progress import Progress
@@ -151,3 +156,43 @@ class Figures:
         drawing, panels = figure(*arguments)
         self.made.append(drawing)
         return drawing, panels
+
+
+def test_playback_of_a_loss_led_policy():
+    """Losses that fall by half: the first is the mean itself, each later one takes a bit, in turns (policies.md 3)."""
+    rows = under_losses(BitWave(), [[8.0, 4.0, 2.0, 1.0], [0.5, 64.0, 1e9]])
+    assert rows == [
+        {"below": 0.75, "above": 0.0, "m": 21, "k": 7},
+        {"below": 1 / 3, "above": 2 / 3, "m": 22, "k": 7},
+    ]
+
+
+def test_playback_of_a_run_s_losses(tmp_path):
+    run(quick(format="fp32"), tmp_path, load("digits"))
+    losses = [entry["loss"] for entry in read_log(tmp_path / "log.jsonl") if "lr" in entry]
+    assert main(["playback", "--run", str(tmp_path), "--policy", "bitchop", "--out", str(tmp_path / "out.json")]) == 0
+    rows = json.loads((tmp_path / "out.json").read_text())["epochs"]
+    assert rows == under_losses(BitChop(), [losses[:5], losses[5:]]), "two epochs of five steps"
+
+
+def test_playback_of_lengths_is_a_run_that_no_gradient_reaches(tmp_path, monkeypatch, capsys):
+    """To the bit; and beside the lengths of a run that gradients do reach."""
+    facts = {"format": "fp32", "policy": "qm_qe", "policy_options": (("qm-qe-lr", "5"), ("qm-qe-gamma", "1"))}
+    config, data = quick(**facts), load("digits")
+    run(config, tmp_path / "heard", data)
+    with monkeypatch.context() as deaf:
+        deaf.setattr(QuantumBoth, "learn", lambda *_: None)
+        run(config, tmp_path / "deaf", data)
+    alone = pull_alone(Trainer(config, data))
+    lengths = {
+        name: [entry["policy"]["lengths"] for entry in read_log(tmp_path / name / "log.jsonl") if "epoch" in entry]
+        for name in ("heard", "deaf")
+    }
+    assert alone == lengths["deaf"] != lengths["heard"]
+    assert main(["playback", "--run", str(tmp_path / "heard"), "--out", str(tmp_path / "out.json")]) == 0
+    rows = json.loads((tmp_path / "out.json").read_text())["epochs"]
+    assert [row["most"] for row in rows] == [
+        max(abs(heard[key] - own[key]) for key in own) for heard, own in zip(lengths["heard"], alone, strict=True)
+    ]
+    assert main(["playback", "--run", str(tmp_path)]) == 2
+    assert f"--run {tmp_path}: no finished run" in capsys.readouterr().err
