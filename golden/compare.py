@@ -22,6 +22,7 @@ from golden.compare_plan import SETS, Scenario  # noqa: E402
 from golden.compare_plots import draw  # noqa: E402
 from golden.compare_rows import row_of, run_facts, table  # noqa: E402
 from golden.compare_runs import Job, plan, run  # noqa: E402
+from golden.compare_summary import draw_summary, summary  # noqa: E402
 from golden.data import DataError  # noqa: E402
 from golden.data.registry import DEFAULT_FOLDER  # noqa: E402
 from golden.files import write  # noqa: E402
@@ -90,6 +91,17 @@ class Tables:
             print(path, file=sys.stderr)
         return written
 
+    def write_summary(self) -> str:
+        """All scenarios side by side, as text and figure; empty where there is one, or validation parts are shown."""
+        searches = {job.scenario.name for job in self._jobs if job.scenario.search}
+        tested = {name: part["rows"] for name, part in self._report.items() if name not in searches}
+        if len(tested) < 2:
+            return ""
+        text = f"{summary(tested)}\n"
+        write(self._out / "summary.md", text.encode())
+        draw_summary(self._out / "summary.png", tested)
+        return text
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
@@ -123,6 +135,8 @@ def _all(args: argparse.Namespace, command: str) -> None:
     run(jobs, out, args.data_dir, args.jobs, tables.finished)
     for scenario in SETS[args.set]:
         print(tables.write(scenario, figures=not scenario.search), flush=True)
+    if text := tables.write_summary():
+        print(text)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

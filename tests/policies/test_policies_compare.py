@@ -14,6 +14,7 @@ from golden.compare_entries import ENTRIES, Entry
 from golden.compare_plan import SETS, Scenario, find_entries, make_config
 from golden.compare_rows import row_of, run_facts, stage_starts, table
 from golden.compare_runs import Job, plan
+from golden.compare_summary import summary
 from golden.policies import Policy, add_policy_options, policy_names, read_policy
 from golden.training import run
 from golden.training.config import RunConfig
@@ -193,6 +194,34 @@ def test_a_search_looks_at_the_validation_part_only(tmp_path):
     assert "| fp32 | 70.00 (70.0..70.0) |" in text
     assert "12.3" not in text
     assert "test" not in (tmp_path / "compare.json").read_text().partition("scenarios")[2]
+
+
+def test_scenarios_side_by_side(tmp_path):
+    """A row that one of them lacks, a lone seed, a diverged row; searches stay out."""
+    other = Scenario(model="lenet300", data="digits", epochs=4, seeds=1, seconds=30, entries=PAIR[::2])
+    for seed, gain in enumerate((0.01, 0.012, 0.014)):
+        finished(tmp_path, job("fp32", seed), 0.5)
+        finished(tmp_path, job("pfq", seed), 0.5 + gain)
+        finished(tmp_path, job("control", seed), 0.5)
+    finished(tmp_path, job("fp32", 0, other), 0.25)
+    finished(tmp_path, job("pfq", 0, other), 0.2)
+    finished(tmp_path, Job(scenario=SECOND, entry=PAIR[2], seed=100, seeds=1), 0.9)
+    tables = compare.Tables(plan([FIRST, other, SECOND], None, None), tmp_path, "test")
+    tables.write(FIRST)
+    assert tables.write_summary() == "", "nothing to put beside it"
+    tables.write(other)
+    tables.write(SECOND)
+    expected = [
+        "| policy | mlp-digits | lenet300-digits |",
+        "|---|---|---|",
+        "| pfq | +1.20 same, 4.00x | -5.00, 4.00x |",
+        "| control | +0.00 same, 4.00x |  |",
+        "| fp32 | 50.00 % | 25.00 % |",
+    ]
+    assert tables.write_summary().splitlines() == expected
+    assert (tmp_path / "summary.md").read_text().splitlines() == expected
+    assert (tmp_path / "summary.png").stat().st_size > 10_000
+    assert "| diverged |" in summary({"a": {"fast": {"diverged": 1}}})
 
 
 def test_perplexity_of_text_is_that_of_its_loss(tmp_path):
