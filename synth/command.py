@@ -12,7 +12,16 @@ from hdl.config import ConfigError
 from hdl.yosys import ToolMissing, YosysError
 from synth.library import LibraryError
 
-__all__ = ["Tell", "add_outputs", "check_names", "check_outputs", "run_command", "speaker", "table_writer"]
+__all__ = [
+    "Tell",
+    "add_outputs",
+    "add_voices",
+    "check_names",
+    "check_outputs",
+    "run_command",
+    "speaker",
+    "table_writer",
+]
 
 Tell = Callable[[str], None]
 
@@ -46,6 +55,11 @@ def add_outputs(parser: Parser) -> None:
     parser.add_argument("--docs", type=Path, metavar="FILE", help="renew the tables in this Markdown file")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the figures as SVG")
     parser.add_argument("--timeout", type=float, default=600.0, metavar="S", help="seconds per synthesis (default 600)")
+    add_voices(parser)
+
+
+def add_voices(parser: Parser) -> None:
+    """-q and -v, which every command has."""
     parser.add_argument("-q", "--quiet", action="store_true", help="nothing on stderr but errors")
     parser.add_argument("-v", "--verbose", action="store_true", help="tracebacks on errors")
 

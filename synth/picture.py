@@ -6,12 +6,13 @@ one point per format that both know. Figures come from those files alone, and on
 
 import json
 import sys
-from argparse import ArgumentParser
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from golden.catalog import get_format
+from hdl.cli import Parser, UsageError
+from synth.command import add_voices, run_command, speaker
 
 __all__ = ["main", "points"]
 
@@ -45,23 +46,27 @@ def _family(name: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; exit 0 done, 2 for unusable files."""
-    parser = ArgumentParser(prog="python -m synth.picture", description=(__doc__ or "").partition("\n")[0])
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    return run_command(lambda: _run(words), verbose="-v" in words)
+
+
+def _run(words: Sequence[str]) -> int:
+    parser = Parser(prog="python -m synth.picture", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("qsnr", type=Path)
     parser.add_argument("area", type=Path, nargs="+")
     parser.add_argument("-o", "--output", type=Path, default=Path("docs/accuracy-area.svg"), metavar="FILE")
-    options = parser.parse_args(arguments)
+    add_voices(parser)
+    options = parser.parse_args(list(words))
     try:
         noise = json.loads(options.qsnr.read_text())
         records = [record for path in options.area for record in json.loads(path.read_text())["records"]]
         shown = points(noise, records)
-    except (OSError, ValueError, KeyError) as error:
-        print(f"error: {error}: not a file of golden.qsnr and files of synth", file=sys.stderr)
-        return 2
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{error}: not a file of golden.qsnr and files of synth") from None
     if not shown:
-        print("error: no format stands in both the QSNR file and the area files", file=sys.stderr)
-        return 2
+        raise UsageError("no format stands in both the QSNR file and the area files")
     _draw(shown, options.output)
-    print(f"{options.output}: {len(shown)} formats", file=sys.stderr)
+    speaker(options.quiet)(f"{options.output}: {len(shown)} formats")
     return 0
 
 

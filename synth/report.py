@@ -7,15 +7,16 @@ Prices the documented configurations, from the cache where nothing changed, or t
 import importlib.util
 import json
 import sys
-import time
-from argparse import ArgumentParser
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from golden.catalog import get_format
-from hdl.yosys import ToolMissing, YosysError, find_engine
+from hdl.cli import Parser, UsageError
+from hdl.yosys import ToolMissing, find_engine
 from synth.cells import WEIGHT_SOURCE
+from synth.command import Tell, add_voices, run_command, speaker
 from synth.flows import TARGETS
 from synth.table import parts
 
@@ -150,56 +151,67 @@ def plot(records: Sequence[Record], path: Path) -> None:
         plt.close(figure)
 
 
-def _priced(timeout: float) -> list[Record]:
+def _priced(timeout: float, tell: Tell) -> list[Record]:
     from hdl.registry import make_config
     from hdl.units.dot import DotConfig
     from synth.area import price
 
-    engine, start, records = find_engine(), time.monotonic(), []
+    engine, records = find_engine(), []
     configs = [make_config("dot", format=f"bfp{m}x{n}") for m in MANTISSAS for n in BLOCKS]
     configs += [make_config(unit, format="bfp4x64") for unit in _OTHERS]
     configs += [make_config(unit) for unit in _GECKO]
     for number, config in enumerate(configs, 1):
 
-        def tell(text: str, number: int = number) -> None:
-            print(f"{time.monotonic() - start:7.1f} s  [{number}/{len(configs)}] {text}", file=sys.stderr, flush=True)
+        def numbered(text: str, number: int = number) -> None:
+            tell(f"[{number}/{len(configs)}] {text}")
 
         # stock FPGA scripts need minutes for wide units: dots of up to 64 lanes only
         narrow = isinstance(config, DotConfig) and config.operand.block <= 64
         targets = ("cmos", *_FPGA) if narrow else ("cmos",)
-        records.append(price(config, targets, engine, timeout=timeout, progress=tell))
+        records.append(price(config, targets, engine, timeout=timeout, progress=numbered))
     return records
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and return its exit status."""
-    parser = ArgumentParser(prog="python -m synth.report", description=(__doc__ or "").partition("\n")[0])
+    words = sys.argv[1:] if argv is None else argv
+    return run_command(lambda: _run(_parse(words)), verbose="-v" in words)
+
+
+def _parse(words: list[str]) -> Namespace:
+    parser = Parser(prog="python -m synth.report", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument(
         "records", nargs="*", type=Path, help="JSON files of `python -m synth --json`; none: price anew"
     )
     parser.add_argument("-o", "--output", type=Path, default=Path("docs"), metavar="DIR", help="folder (default docs)")
     parser.add_argument("--timeout", type=float, default=3600.0, metavar="S", help="per synthesis and check (3600)")
-    options = parser.parse_args(argv)
+    add_voices(parser)
+    options = parser.parse_args(words)
+    if not 0 < options.timeout < float("inf"):
+        raise UsageError(f"--timeout {options.timeout:g}: seconds, above 0")
+    return options
+
+
+def _run(options: Namespace) -> int:
     if not importlib.util.find_spec("matplotlib"):
-        print("error: matplotlib is not installed; install it with: pip install 'matplotlib>=3.9'", file=sys.stderr)
-        return 3
-    try:
-        if options.records:
-            records = [record for path in options.records for record in json.loads(path.read_text())["records"]]
-        else:
-            records = _priced(options.timeout)
-        text = render(records)
-    except (OSError, ValueError, KeyError) as error:
-        print(f"error: no area records in {', '.join(map(str, options.records))}: {error}", file=sys.stderr)
-        return 2
-    except (ToolMissing, YosysError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 3
+        raise ToolMissing("matplotlib is not installed; install it with: pip install 'matplotlib>=3.9'")
+    tell = speaker(options.quiet)
+    records = _read(options.records) if options.records else _priced(options.timeout, tell)
     options.output.mkdir(parents=True, exist_ok=True)
-    (options.output / "area.md").write_text(text)
+    (options.output / "area.md").write_text(render(records))
     plot(records, options.output / "area.svg")
-    print(f"{options.output / 'area.md'} and area.svg: {len(records)} units", file=sys.stderr)
+    tell(f"{options.output / 'area.md'} and area.svg: {len(records)} units")
     return 0
+
+
+def _read(paths: Sequence[Path]) -> list[Record]:
+    """The records of files; UsageError where there are none."""
+    try:
+        records = [record for path in paths for record in json.loads(path.read_text())["records"]]
+        render(records)
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"no area records in {', '.join(map(str, paths))}: {error}") from None
+    return records
 
 
 if __name__ == "__main__":

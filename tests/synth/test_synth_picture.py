@@ -45,9 +45,13 @@ def test_equal_files_give_equal_pictures(tmp_path, capsys):
     assert pictures[0] == pictures[1]
     assert b"<svg" in pictures[0]
     assert "2 formats" in capsys.readouterr().err
+    assert main([str(tmp_path / "q.json"), str(tmp_path / "a.json"), "-o", str(tmp_path / "one.svg"), "-q"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_wrong_files_are_one_line(tmp_path, capsys):
     (tmp_path / "x.json").write_text("{}")
     assert main([str(tmp_path / "x.json"), str(tmp_path / "x.json")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+    assert main([str(tmp_path / "x.json"), str(tmp_path / "none.json")]) == 2
+    assert "none.json: No such file" in capsys.readouterr().err

@@ -54,16 +54,19 @@ def test_missing_figures_are_named_not_left_out():
     assert "* no figure: `dot_bfp_m4_b64` for cmos, timeout: stopped after 600 s" in text
 
 
-def test_equal_records_give_equal_files(tmp_path):
+def test_equal_records_give_equal_files(tmp_path, capsys):
     require("matplotlib", bool(importlib.util.find_spec("matplotlib")), "pip install matplotlib")
     records = tmp_path / "records.json"
     records.write_text(json.dumps({"records": [record(), record("dot_bfp_m4_b16", "bfp4x16")]}))
     written = []
     for folder in (tmp_path / "a", tmp_path / "b"):
-        assert main([str(records), "-o", str(folder)]) == 0
+        assert main([str(records), "-o", str(folder), "-q"]) == 0
         written.append([(folder / file).read_bytes() for file in ("area.md", "area.svg")])
     assert written[0] == written[1]
     assert b"BFP4" in written[0][1]
+    assert capsys.readouterr().err == ""
+    assert main([str(records), "--timeout", "0"]) == 2
+    assert "--timeout 0: seconds, above 0" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"records": []}'])
