@@ -9,7 +9,7 @@ from golden.formats import ScaleRule
 from hdl.arith.bits import reduce_tree
 from hdl.convert.reference import Geometry
 
-__all__ = ["combine_peaks", "find_peak"]
+__all__ = ["combine_peaks", "find_largest", "find_peak"]
 
 
 def find_peak(m: Module, values: list[data.View], geometry: Geometry, *, name: str) -> Value:
@@ -21,12 +21,12 @@ def find_peak(m: Module, values: list[data.View], geometry: Geometry, *, name: s
     fractions = [value.fraction[len(value.fraction) - bits :] for value in values]
     fields = [value.exponent for value in values]
     if geometry.rule is ScaleRule.FLOOR:
-        return Cat(reduce_tree(lambda a, b: a | b, fractions), _largest(m, fields, name=name))
+        return Cat(reduce_tree(lambda a, b: a | b, fractions), find_largest(m, fields, name=name))
     magnitudes = [Cat(fraction, field) for fraction, field in zip(fractions, fields, strict=True)]
-    return _largest(m, magnitudes, name=name)
+    return find_largest(m, magnitudes, name=name)
 
 
-def _largest(m: Module, values: Sequence[Value], *, name: str) -> Value:
+def find_largest(m: Module, values: Sequence[Value], *, name: str) -> Value:
     """The largest number, bit by bit from the top: it has a one where any has that is still in the race.
 
     Where it has one, those without are out. An OR per bit takes half the gates of a tree of comparators.
