@@ -8,13 +8,12 @@ by seed, and tables are written whenever all rows have a seed more.
 import argparse
 import json
 import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from golden.command import INTERRUPTED, Parser, Statuses, add_common, run_command, silenced, tell_of_compiling
 from golden.training.threads import pin
-from golden.training.usage import Parser, add_common, silenced, tell_of_compiling
 
 pin()  # before NumPy is loaded
 
@@ -33,7 +32,7 @@ from golden.training.run import Interrupted  # noqa: E402
 
 __all__ = ["estimate", "main"]
 
-INTERRUPTED = 130
+_STATUSES: Statuses = {ConfigError: 2, DataError: 2, OSError: 2, KeyboardInterrupt: INTERRUPTED}
 
 
 def estimate(jobs: Sequence[Job]) -> str:
@@ -143,23 +142,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a set; exit status 0 done, 2 usage or configuration, 130 interrupted (start again to go on), 1 unexpected."""
     words = list(sys.argv[1:] if argv is None else argv)
     args = _parser().parse_args(words)
+    return run_command("golden.compare", lambda: _run(args), _STATUSES, verbose=args.verbose)
+
+
+def _run(args: argparse.Namespace) -> None:
     try:
         with silenced(args.quiet), before_compiling(tell_of_compiling):
             _all(args, f"python -m golden.compare --set {args.set}")
-    except (ConfigError, DataError, OSError) as error:
-        if args.verbose:
-            traceback.print_exc()
-        print(f"python -m golden.compare: {error}", file=sys.stderr)
-        return 2
-    except (Interrupted, KeyboardInterrupt):
-        print("python -m golden.compare: interrupted; the same command goes on", file=sys.stderr)
-        return INTERRUPTED
-    except Exception as error:
-        if args.verbose:
-            traceback.print_exc()
-        print(f"python -m golden.compare: unexpected: {error!r} (-v for more)", file=sys.stderr)
-        return 1
-    return 0
+    except Interrupted:  # its run tells of --resume, which is not a flag of this command
+        raise KeyboardInterrupt from None
 
 
 if __name__ == "__main__":

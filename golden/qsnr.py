@@ -2,15 +2,14 @@
 
 import argparse
 import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from golden.command import Parser, add_common, run_command, silenced
 from golden.files import write
 from golden.noise import CASES, CHUNK, DELTAS, measure
 from golden.provenance import to_json
-from golden.training.usage import Parser, add_common, silenced
 
 __all__ = ["main"]
 
@@ -59,35 +58,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"--seed {args.seed}: not negative")
     if args.plot and args.plot.suffix not in (".svg", ".png"):
         parser.error(f"--plot {args.plot}: a name that ends in .svg or .png")
-    try:
-        with silenced(args.quiet):
-            _run(args)
-    except ImportError as error:
-        return _failed(args, 3, f"{error}; --plot needs it: pip install matplotlib")
-    except OSError as error:
-        return _failed(args, 2, str(error))
-    except Exception as error:
-        return _failed(args, 1, f"{type(error).__name__}: {error}; -v shows where")
-    return 0
-
-
-def _failed(args: argparse.Namespace, code: int, message: str) -> int:
-    if args.verbose:
-        traceback.print_exc()
-    print(f"python -m golden.qsnr: {message}", file=sys.stderr)
-    return code
+    return run_command("golden.qsnr", lambda: _run(args), {ImportError: 3, OSError: 2}, verbose=args.verbose)
 
 
 def _run(args: argparse.Namespace) -> None:
     if args.plot:
-        from golden.qsnr_plot import plot  # before the minute of work: without matplotlib it fails here
+        try:
+            from golden.qsnr_plot import plot  # before the minute of work: without matplotlib it fails here
+        except ImportError as error:
+            raise ImportError(f"{error}; --plot needs it: pip install matplotlib") from None
 
     def progress(done: int) -> None:
         if args.vectors > 2 * CHUNK:
             end = "\n" if done == args.vectors else ""
             print(f"\r{done} of {args.vectors} vectors", end=end, file=sys.stderr, flush=True)
 
-    report = _report(measure(args.vectors, args.seed, progress))
+    with silenced(args.quiet):
+        report = _report(measure(args.vectors, args.seed, progress))
     if args.json:
         command = f"python -m golden.qsnr --vectors {args.vectors} --seed {args.seed}"
         write(args.json, to_json(report, command, args.seed).encode())

@@ -2,12 +2,11 @@
 
 import argparse
 import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from golden.command import INTERRUPTED, Parser, Statuses, add_common, run_command, silenced, tell_of_compiling
 from golden.training.threads import pin
-from golden.training.usage import Parser, add_common, silenced, tell_of_compiling
 
 pin()  # before NumPy is loaded
 
@@ -16,7 +15,6 @@ from golden.data import DataError  # noqa: E402
 from golden.data.registry import DEFAULT_FOLDER  # noqa: E402
 from golden.kernels import before_compiling  # noqa: E402
 from golden.training.config import ConfigError  # noqa: E402
-from golden.training.run import Interrupted  # noqa: E402
 
 __all__ = ["main"]
 
@@ -27,6 +25,7 @@ _STUDIES = {
     "tune": study_tune,
     "playback": study_playback,
 }
+_STATUSES: Statuses = {ConfigError: 2, DataError: 2, OSError: 2, KeyboardInterrupt: INTERRUPTED}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,24 +50,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         study.add_arguments(command)
     args = parser.parse_args(words)
     args.line = " ".join(["python -m golden.study", *words])
-    try:
-        with silenced(args.quiet), before_compiling(tell_of_compiling):
-            text = _STUDIES[args.study].run(args)
-        print(text)
-    except (ConfigError, DataError, OSError) as error:
-        if args.verbose:
-            traceback.print_exc()
-        print(f"python -m golden.study {args.study}: {error}", file=sys.stderr)
-        return 2
-    except (Interrupted, KeyboardInterrupt):
-        print(f"python -m golden.study {args.study}: interrupted; the same command goes on", file=sys.stderr)
-        return 130
-    except Exception as error:
-        if args.verbose:
-            traceback.print_exc()
-        print(f"python -m golden.study {args.study}: unexpected: {error!r} (-v for more)", file=sys.stderr)
-        return 1
-    return 0
+    return run_command(f"golden.study {args.study}", lambda: _run(args), _STATUSES, verbose=args.verbose)
+
+
+def _run(args: argparse.Namespace) -> None:
+    with silenced(args.quiet), before_compiling(tell_of_compiling):
+        text = _STUDIES[args.study].run(args)
+    print(text)
 
 
 if __name__ == "__main__":

@@ -3,14 +3,13 @@
 import argparse
 import json
 import sys
-import traceback
 from collections.abc import Sequence
 from dataclasses import Field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from golden.command import INTERRUPTED, Parser, Statuses, add_common, run_command, silenced, tell_of_compiling
 from golden.training.threads import pin
-from golden.training.usage import Parser, add_common, silenced, tell_of_compiling
 
 pin()  # before NumPy is loaded
 
@@ -29,7 +28,7 @@ from golden.training.run import Interrupted, RunFolder, execute  # noqa: E402
 __all__ = ["main"]
 
 _PLAN = "plan.json"
-INTERRUPTED = 130  # as a shell reports a process that SIGINT ended
+_STATUSES: Statuses = {ConfigError: 2, DataError: 2, CheckpointError: 2, OSError: 2, Interrupted: INTERRUPTED}
 
 
 def _number(item: Field) -> Any:
@@ -162,6 +161,11 @@ def _run(args: argparse.Namespace, config: RunConfig) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Train; exit status 0 done, 2 usage or configuration, 130 interrupted (resumable), 1 unexpected."""
     words = list(sys.argv[1:] if argv is None else argv)
+    verbose = "-v" in words or "--verbose" in words
+    return run_command("golden.train", lambda: _main(words), _STATUSES, verbose=verbose)
+
+
+def _main(words: list[str]) -> None:
     try:
         policies = _policies_asked_for(words)
         args = _parser(policies).parse_args(words)
@@ -169,21 +173,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.given = any(item.name in vars(args) for item in fields(RunConfig))
         with silenced(args.quiet), before_compiling(tell_of_compiling):
             text = _run(args, config)
-        print(text)
-    except (ValueError, OSError, Interrupted) as error:
-        expected = isinstance(error, (ConfigError, DataError, CheckpointError, Interrupted, OSError))
-        if "-v" in words or "--verbose" in words:
-            traceback.print_exc()
-        print(f"python -m golden.train: {error}", file=sys.stderr)
-        if isinstance(error, Interrupted):
-            return INTERRUPTED
-        return 2 if expected or str(error).startswith("--") else 1
-    except Exception as error:
-        if "-v" in words or "--verbose" in words:
-            traceback.print_exc()
-        print(f"python -m golden.train: unexpected: {error!r} (-v for more)", file=sys.stderr)
-        return 1
-    return 0
+    except ValueError as error:
+        if str(error).startswith("--"):  # of a policy, which knows its flags and not this command's errors
+            raise ConfigError(str(error)) from error
+        raise
+    print(text)
 
 
 if __name__ == "__main__":

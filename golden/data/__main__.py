@@ -2,15 +2,14 @@
 
 import argparse
 import sys
-import traceback
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from golden.command import Parser, Statuses, add_common, run_command, silenced
 from golden.data.fetch import FETCHED, ToolError, fetch
 from golden.data.registry import DEFAULT_FOLDER, SOURCES, load
 from golden.data.sets import DataError, DataSet, Split
-from golden.training.usage import Parser, add_common, silenced
 
 __all__ = ["main"]
 
@@ -67,23 +66,16 @@ def _show(name: str, folder: Path) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; exit 0 done, 2 unknown or missing set, 3 package client missing or failed, 1 unexpected."""
     args = _parser().parse_args(argv)
-    try:
-        if args.command == "fetch":
-            with silenced(args.quiet):
-                _fetch(args.names, args.data_dir)
-        else:
-            print(_list(args.data_dir) if args.command == "list" else _show(args.name, args.data_dir))
-    except (DataError, ToolError) as error:
-        if args.verbose:
-            traceback.print_exc()
-        print(f"python -m golden.data {args.command}: {error}", file=sys.stderr)
-        return 2 if isinstance(error, DataError) else 3
-    except Exception as error:
-        if args.verbose:
-            traceback.print_exc()
-        print(f"python -m golden.data {args.command}: unexpected: {error!r} (-v for more)", file=sys.stderr)
-        return 1
-    return 0
+    statuses: Statuses = {DataError: 2, ToolError: 3}
+    return run_command(f"golden.data {args.command}", lambda: _run(args), statuses, verbose=args.verbose)
+
+
+def _run(args: argparse.Namespace) -> None:
+    if args.command == "fetch":
+        with silenced(args.quiet):
+            _fetch(args.names, args.data_dir)
+    else:
+        print(_list(args.data_dir) if args.command == "list" else _show(args.name, args.data_dir))
 
 
 if __name__ == "__main__":

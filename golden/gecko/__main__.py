@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from golden.command import Parser, add_common, run_command, silenced
 from golden.files import write
 from golden.gecko.descriptor import GeckoError, Mode
 from golden.gecko.file import pack_npy, unpack_npy
@@ -19,7 +19,6 @@ from golden.gecko.stat import stat, stat_file, table
 from golden.gecko.study import exponent_study, footprint_study, study_table, tensors_of
 from golden.gecko.values import as_bits
 from golden.provenance import to_json
-from golden.training.usage import Parser, add_common, silenced
 
 _SWITCH = {"off": False, "on": True, "auto": None}
 _LONG = 40_000_000  # bytes beyond which packing takes some seconds
@@ -130,10 +129,8 @@ def _study(args: argparse.Namespace) -> str:
     return "\n\n".join([title, synthetic, study_table(exponents, footprints)]) + "\n"
 
 
-def _explain(error: GeckoError | OSError, args: argparse.Namespace) -> str:
+def _explain(error: GeckoError, args: argparse.Namespace) -> str:
     """One line that names the file or the flag at fault."""
-    if isinstance(error, OSError):
-        return f"{error.filename}: {error.strerror}"
     name, _, rest = str(error).partition(" ")
     if getattr(args, name, None) is not None:
         return f"--{name.replace('_', '-')} {rest}"
@@ -146,25 +143,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     args = _parser().parse_args(words)
     args.line = " ".join(["python -m golden.gecko", *(Path(word).name for word in words)])
+    return run_command(
+        f"golden.gecko {args.command}", lambda: _run(args), {GeckoError: 2, OSError: 2}, verbose=args.verbose
+    )
+
+
+def _run(args: argparse.Namespace) -> None:
+    run = {"pack": _pack, "unpack": _unpack, "stat": _stat, "ratios": _ratios, "study": _study}[args.command]
     try:
-        run = {"pack": _pack, "unpack": _unpack, "stat": _stat, "ratios": _ratios, "study": _study}[args.command]
         with silenced(args.quiet):
             text = run(args)
-        if text is not None and args.output:
-            write(args.output, text.encode())
-        elif text is not None:
-            print(text, end="")
-    except (GeckoError, OSError) as error:
-        if args.verbose:
-            traceback.print_exc()
-        print(f"python -m golden.gecko {args.command}: {_explain(error, args)}", file=sys.stderr)
-        return 2
-    except Exception as error:
-        if args.verbose:
-            traceback.print_exc()
-        print(f"python -m golden.gecko {args.command}: unexpected: {error!r} (-v for more)", file=sys.stderr)
-        return 1
-    return 0
+    except GeckoError as error:
+        raise GeckoError(_explain(error, args)) from error
+    if text is not None and args.output:
+        write(args.output, text.encode())
+    elif text is not None:
+        print(text, end="")
 
 
 if __name__ == "__main__":

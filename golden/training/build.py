@@ -5,6 +5,7 @@ from math import isqrt
 from typing import Any
 
 from golden.catalog import get_format
+from golden.command import Parser
 from golden.data.sets import DataSet
 from golden.nn.layer import Layer
 from golden.nn.models import build
@@ -20,7 +21,6 @@ from golden.training.config import RECIPES, ConfigError, RunConfig
 from golden.training.footprint import Format, stored_bits
 from golden.training.session import FixedSession, SessionLike
 from golden.training.tensors import Tensor
-from golden.training.usage import Parser
 
 __all__ = ["build_model", "build_optimiser", "build_schedule", "build_session", "stored_formats"]
 

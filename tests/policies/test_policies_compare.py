@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from golden import compare
+from golden.command import Parser
 from golden.compare_entries import ENTRIES, Entry
 from golden.compare_plan import SETS, Scenario, find_entries, make_config
 from golden.compare_rows import row_of, run_facts, stage_starts, table
@@ -18,7 +19,6 @@ from golden.compare_summary import summary
 from golden.policies import Policy, add_policy_options, policy_names, read_policy
 from golden.training import run
 from golden.training.config import RunConfig
-from golden.training.usage import Parser
 
 ROWS = "fp32; hbfp6; qm+qe; bitwave; boosters 1; cpt; dropback 1/5"
 
