@@ -188,10 +188,11 @@ def _run(words: list[str]) -> int:
     digests = None
     if options.check:
         digests = {}
-        for config in dict.fromkeys([*configurations("formats"), *_configs(records)]):
+        units = list(dict.fromkeys([*configurations("formats"), *_configs(records)]))
+        for config in units:
             digests[config] = emitted(config)[1]["sha256"]
             if len(digests) % 10 == 0:
-                say(f"{len(digests)} units emitted")
+                say(f"{len(digests)} of {len(units)} units emitted")
     rows = join(records, digests)
     if options.json:
         write_json(options.json, document(rows, records))
