@@ -8,6 +8,8 @@ from golden.training.plots import figure
 
 __all__ = ["draw"]
 
+_SHOWN, _LOST = 12.0, 2.0  # points below the best: what lies deeper stands at the edge; what is named
+
 
 def _series(run: Mapping[str, Any], part: str) -> dict[str, list[float]]:
     """Learned lengths by tensor over epochs."""
@@ -20,14 +22,16 @@ def _series(run: Mapping[str, Any], part: str) -> dict[str, list[float]]:
 
 
 def _draw_lengths(path: Path, run: Mapping[str, Any]) -> None:
-    drawing, axes = figure(10, 3.4, columns=2)
-    for axis, part, name in zip(axes, "mk", ("mantissa", "exponent"), strict=True):
-        for key, values in _series(run, part).items():
+    """A panel per kind of length that is learned; weights dashed."""
+    found = {name: series for part, name in (("m", "mantissa"), ("k", "exponent")) if (series := _series(run, part))}
+    drawing, panels = figure(2.5 + 4.2 * len(found), 3.4, columns=len(found))
+    for axes, (name, series) in zip(panels, found.items(), strict=True):
+        for key, values in series.items():
             style = "--" if key.endswith("weight") else "-"
-            axis.plot(range(1, len(values) + 1), values, style, linewidth=1.2, label=key)
-        axis.set(xlabel="epoch", ylabel=f"{name} bits", ylim=(0, None))
-        axis.grid(alpha=0.3)
-    axes[1].legend(frameon=False, fontsize=6, ncols=2)
+            axes.plot(range(1, len(values) + 1), values, style, linewidth=1.2, label=key)
+        axes.set(xlabel="epoch", ylabel=f"{name} bits", ylim=(0, None))
+        axes.grid(alpha=0.3)
+    panels[-1].legend(frameon=False, fontsize=6, loc="center left", bbox_to_anchor=(1, 0.5))
     drawing.savefig(path, dpi=130)
 
 
@@ -45,22 +49,37 @@ def _draw_network(path: Path, runs: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def _draw_footprints(path: Path, rows: Mapping[str, Mapping[str, Any]]) -> None:
+    """Where the bits go: weights, activations, what Gecko leaves of both; accuracy against the footprint."""
     done = {name: row for name, row in rows.items() if "footprint_ratio" in row}
     drawing, axes = figure(11, 0.22 * len(done) + 1.4, columns=2)
     names = list(done)[::-1]
-    without = [32 / done[name]["footprint_ratio"] for name in names]
-    axes[0].barh(names, without, color="0.8", label="without Gecko")
-    axes[0].barh(names, [done[name]["gecko_bits_per_value"] for name in names], height=0.45, label="with Gecko")
+    weights = [done[name]["share_of_weights"] * done[name]["bits_per_value"]["weight"] for name in names]
+    both = [32 / done[name]["footprint_ratio"] for name in names]
+    axes[0].barh(names, both, color="tab:orange", alpha=0.6, label="activations")
+    axes[0].barh(names, weights, color="tab:blue", label="weights")
+    coded = [done[name]["gecko_bits_per_value"] for name in names]
+    axes[0].plot(coded, names, "k|", markersize=7, label="both with Gecko")
     axes[0].set(xlabel="bits a value, weights and activations, mean over the run")
     axes[0].tick_params(axis="y", labelsize=7)
     axes[0].legend(frameon=False)
-    for name, row in done.items():
-        x, y = row["gecko_ratio"], 100 * row["test_accuracy"]["mean"]
-        axes[1].plot(x, y, "o", markersize=3)
-        axes[1].annotate(name, (x, y), fontsize=5, xytext=(2, 2), textcoords="offset points")
-    axes[1].set(xlabel="footprint, times smaller than FP32", ylabel="test accuracy, %")
-    axes[1].grid(alpha=0.3)
+    _draw_trade(axes[1], done)
     drawing.savefig(path, dpi=130)
+
+
+def _draw_trade(axes: Any, rows: Mapping[str, Mapping[str, Any]]) -> None:
+    """Accuracy against the footprint: named is what no other row beats in both, and what lost points."""
+    points = {name: (row["gecko_ratio"], 100 * row["test_accuracy"]["mean"]) for name, row in rows.items()}
+    best = max(y for _, y in points.values())
+    for name, (x, y) in points.items():
+        beaten = any(u >= x and v >= y and (u, v) != (x, y) for u, v in points.values())
+        shown = max(y, best - _SHOWN)
+        axes.plot(x, shown, "o" if y == shown else "v", color="tab:red" if not beaten else "0.5", markersize=4)
+        if not beaten or y < best - _LOST:
+            turn = 0 if y == shown else 60  # so that neighbours at the edge do not cover each other
+            axes.annotate(name, (x, shown), fontsize=6, xytext=(3, 3), textcoords="offset points", rotation=turn)
+    axes.set(xlabel="footprint with Gecko, times smaller than FP32", ylabel="test accuracy, %")
+    axes.set(ylim=(best - _SHOWN - 0.5, best + 0.8), xlim=(0.8, 1.25 * max(x for x, _ in points.values())))
+    axes.grid(alpha=0.3)
 
 
 def draw(

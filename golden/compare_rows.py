@@ -88,6 +88,8 @@ def row_of(
         role: sum(report["bits_per_value"][role] for report in reports) / len(reports)
         for role in reports[0]["bits_per_value"]
     }
+    counts = finals[0]["footprint"]
+    row["share_of_weights"] = counts["weights"]["values_per_step"] / counts["total"]["values_per_step"]
     if all("stage" in report for report in reports):
         row["stage_starts"] = stage_starts(done)
     row["multiply_cost_to_best"] = sum(map(_to_best, done)) / len(done)

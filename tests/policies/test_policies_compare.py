@@ -51,6 +51,10 @@ def test_rows_say_what_happened(done, capsys):
     assert rows["qm+qe"]["footprint_ratio"] > 2
     weights = rows["dropback 1/5"]["bits_per_value"]["weight"]
     assert weights == pytest.approx(32 / 5, rel=1e-3)
+    for row in rows.values():
+        share, bits = row["share_of_weights"], row["bits_per_value"]
+        whole = share * bits["weight"] + (1 - share) * bits["activation"]
+        assert whole == pytest.approx(32 / row["footprint_ratio"], rel=1e-9)
     text = (done / "mlp-digits" / "table.md").read_text()
     assert [line.split(" | ")[0].strip("| ") for line in text.splitlines()[4:]] == list(rows)
     assert {path.name for path in (done / "mlp-digits").glob("*.png")} == {
@@ -135,6 +139,7 @@ def finished(folder, job, accuracy, stages=(0, 0, 1, 3), val_accuracy=(0.5, 0.9,
     where.mkdir(parents=True)
     facts = {"config": {"seed": job.seed, "policy_options": {}}, "diverged_at_step": None}
     facts |= {"test_accuracy": accuracy, "test_loss": 1.5, "val_accuracy": val_accuracy[-1], "val_loss": 2.5}
+    facts["footprint"] = {"weights": {"values_per_step": 1}, "total": {"values_per_step": 4}}
     (where / "final.json").write_text(json.dumps(facts))
     report = {"footprint_ratio": 2.0, "gecko_ratio": 4.0, "gecko_bits_per_value": 8.0, "final_bits_per_value": 16.0}
     report |= {"bits_per_value": {"weight": 16.0, "activation": 16.0, "total": 16.0}} | more
