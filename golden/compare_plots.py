@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from golden.compare_grid import draw_grid
 from golden.training.plots import figure
 
 __all__ = ["draw"]
@@ -97,6 +98,8 @@ def draw(
     if network:
         made.append(folder / "bitwave.png")
         _draw_network(made[-1], network)
+    if draw_grid(folder / "pfq.png", rows):
+        made.append(folder / "pfq.png")
     made.append(folder / "footprint.png")
     _draw_footprints(made[-1], rows)
     return made

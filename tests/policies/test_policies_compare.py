@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from golden import compare
+from golden import compare, compare_grid
 from golden.command import Parser
 from golden.compare_entries import ENTRIES, Entry
 from golden.compare_plan import SETS, Scenario, find_entries, make_config
@@ -227,6 +227,24 @@ def test_scenarios_side_by_side(tmp_path):
     assert (tmp_path / "summary.md").read_text().splitlines() == expected
     assert (tmp_path / "summary.png").stat().st_size > 10_000
     assert "| diverged |" in summary({"a": {"fast": {"diverged": 1}}})
+
+
+def test_the_ablation_is_a_grid_of_its_rows(tmp_path, monkeypatch):
+    def row(points, cost):
+        return {"difference_to_fp32": {"mean": points / 100}, "multiply_cost": cost}
+
+    rows = {"fp32": row(0, 1.0), "static 8/8": row(0, 0.5), "pfq 0.05 0.3": row(-0.4, 0.25), "pfq 0.1 1": row(0.3, 0.6)}
+    written = []
+    monkeypatch.setattr(compare_grid, "_draw_panel", lambda axes, title, values: written.append(values))
+    assert compare_grid.draw_grid(tmp_path / "grid.png", rows)
+    assert written == [
+        {(0.05, 0.3): pytest.approx(-0.4), (0.1, 1.0): pytest.approx(0.3)},
+        {(0.05, 0.3): pytest.approx(-50), (0.1, 1.0): pytest.approx(20)},
+    ]
+    monkeypatch.undo()
+    assert compare_grid.draw_grid(tmp_path / "grid.png", rows)
+    assert (tmp_path / "grid.png").stat().st_size > 5000
+    assert not compare_grid.draw_grid(tmp_path / "none.png", {"fp32": rows["fp32"], "pfq": rows["static 8/8"]})
 
 
 def test_perplexity_of_text_is_that_of_its_loss(tmp_path):
