@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from golden import compare, compare_grid
 from golden.command import Parser
-from golden.compare_entries import ENTRIES, Entry
-from golden.compare_plan import SETS, Scenario, find_entries, make_config
-from golden.compare_rows import row_of, run_facts, stage_starts, table
-from golden.compare_runs import Job, plan
-from golden.compare_summary import summary
+from golden.compare import __main__ as compare
+from golden.compare import grid
+from golden.compare.entries import ENTRIES, Entry
+from golden.compare.plan import SETS, Scenario, find_entries, make_config
+from golden.compare.rows import row_of, run_facts, stage_starts, table
+from golden.compare.runs import Job, plan
+from golden.compare.summary import summary
 from golden.policies import Policy, add_policy_options, policy_names, read_policy
 from golden.training import run
 from golden.training.config import RunConfig
@@ -92,7 +93,7 @@ def assert_same_runs(mine, theirs, names):
 def test_two_at_a_time_stopped_from_outside_and_gone_on_with(done, tmp_path):
     """SIGTERM: both runs under way are saved, no process stays; what goes on afterwards ends in the same bytes."""
     words = [sys.executable, "-m", "golden.compare", "--set", "quick", "--rows", "fp32; bitwave", "-j", "2"]
-    root = Path(compare.__file__).parent.parent
+    root = Path(compare.__file__).parents[2]
     process = subprocess.Popen([*words, "--out", str(tmp_path)], cwd=root, stderr=subprocess.PIPE, text=True)
     logs = [tmp_path / "mlp-digits" / name / "seed-0" / "log.jsonl" for name in ("fp32", "bitwave")]
     while process.poll() is None and not any(log.exists() and log.stat().st_size for log in logs):
@@ -235,16 +236,16 @@ def test_the_ablation_is_a_grid_of_its_rows(tmp_path, monkeypatch):
 
     rows = {"fp32": row(0, 1.0), "static 8/8": row(0, 0.5), "pfq 0.05 0.3": row(-0.4, 0.25), "pfq 0.1 1": row(0.3, 0.6)}
     written = []
-    monkeypatch.setattr(compare_grid, "_draw_panel", lambda axes, title, values: written.append(values))
-    assert compare_grid.draw_grid(tmp_path / "grid.png", rows)
+    monkeypatch.setattr(grid, "_draw_panel", lambda axes, title, values: written.append(values))
+    assert grid.draw_grid(tmp_path / "grid.png", rows)
     assert written == [
         {(0.05, 0.3): pytest.approx(-0.4), (0.1, 1.0): pytest.approx(0.3)},
         {(0.05, 0.3): pytest.approx(-50), (0.1, 1.0): pytest.approx(20)},
     ]
     monkeypatch.undo()
-    assert compare_grid.draw_grid(tmp_path / "grid.png", rows)
+    assert grid.draw_grid(tmp_path / "grid.png", rows)
     assert (tmp_path / "grid.png").stat().st_size > 5000
-    assert not compare_grid.draw_grid(tmp_path / "none.png", {"fp32": rows["fp32"], "pfq": rows["static 8/8"]})
+    assert not grid.draw_grid(tmp_path / "none.png", {"fp32": rows["fp32"], "pfq": rows["static 8/8"]})
 
 
 def test_perplexity_of_text_is_that_of_its_loss(tmp_path):

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from training_support import quick, run
 
-from golden import study_report
 from golden.data import load
 from golden.nn.precision import Operand, Order
 from golden.policies.bitwave import BitChop, BitWave
 from golden.policies.quantum import QuantumBoth
-from golden.study import main
-from golden.study_landscape import direction, landscape
-from golden.study_playback import pull_alone, under_losses
-from golden.study_wasserstein import converted_weight, distance, weight_distances
+from golden.study import report
+from golden.study.__main__ import main
+from golden.study.landscape import direction, landscape
+from golden.study.playback import pull_alone, under_losses
+from golden.study.wasserstein import converted_weight, distance, weight_distances
 from golden.training.config import RunConfig
 from golden.training.log import read_log
 from golden.training.loop import Trainer
@@ -139,8 +139,8 @@ def test_every_table_has_a_panel(tmp_path, monkeypatch):
     difference = {"mean": 0.01, "high": 0.02}
     row = {"format": "hbfp4", "block": 16, "difference": difference, "wasserstein": 0.1, "test_accuracy": {"mean": 0.9}}
     tables = [{"model": "mlp", "data": f"set{n}", "order": "channel", "rows": [row]} for n in range(4)]
-    monkeypatch.setattr(study_report, "figure", kept := Figures())
-    assert study_report.table1_figures({"tables": tables}, tmp_path)
+    monkeypatch.setattr(report, "figure", kept := Figures())
+    assert report.table1_figures({"tables": tables}, tmp_path)
     for made in kept.made:
         titles = [axes.get_title() for axes in made.axes]
         assert titles == [f"mlp, set{n}, channel" for n in range(4)]

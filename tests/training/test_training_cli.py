@@ -5,7 +5,7 @@ import json
 import pytest
 
 from golden.data.__main__ import main as data_main
-from golden.study import main as study_main
+from golden.study.__main__ import main as study_main
 from golden.train import main as train_main
 
 QUICK = ["--model", "mlp", "--train-samples", "128", "--batch", "64", "--epochs", "2"]

@@ -17,11 +17,11 @@ from golden.training.threads import pin
 
 pin()  # before NumPy is loaded
 
-from golden.compare_plan import SETS, Scenario  # noqa: E402
-from golden.compare_plots import draw  # noqa: E402
-from golden.compare_rows import row_of, run_facts, table  # noqa: E402
-from golden.compare_runs import Job, plan, run  # noqa: E402
-from golden.compare_summary import draw_summary, summary  # noqa: E402
+from golden.compare.plan import SETS, Scenario  # noqa: E402
+from golden.compare.plots import draw  # noqa: E402
+from golden.compare.rows import row_of, run_facts, table  # noqa: E402
+from golden.compare.runs import Job, plan, run  # noqa: E402
+from golden.compare.summary import draw_summary, summary  # noqa: E402
 from golden.data import DataError  # noqa: E402
 from golden.data.registry import DEFAULT_FOLDER  # noqa: E402
 from golden.files import write  # noqa: E402

@@ -10,20 +10,20 @@ from golden.training.threads import pin
 
 pin()  # before NumPy is loaded
 
-from golden import study_landscape, study_playback, study_table1, study_tune, study_wasserstein  # noqa: E402
 from golden.data import DataError  # noqa: E402
 from golden.data.registry import DEFAULT_FOLDER  # noqa: E402
 from golden.kernels import before_compiling  # noqa: E402
+from golden.study import landscape, playback, table1, tune, wasserstein  # noqa: E402
 from golden.training.config import ConfigError  # noqa: E402
 
 __all__ = ["main"]
 
 _STUDIES = {
-    "wasserstein": study_wasserstein,
-    "landscape": study_landscape,
-    "table1": study_table1,
-    "tune": study_tune,
-    "playback": study_playback,
+    "wasserstein": wasserstein,
+    "landscape": landscape,
+    "table1": table1,
+    "tune": tune,
+    "playback": playback,
 }
 _STATUSES: Statuses = {ConfigError: 2, DataError: 2, OSError: 2, KeyboardInterrupt: INTERRUPTED}
 

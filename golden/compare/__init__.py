@@ -1,0 +1,1 @@
+"""Every policy on the same nets and data, beside FP32: `python -m golden.compare`."""

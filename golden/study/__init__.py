@@ -1,0 +1,1 @@
+"""Studies of the papers on small models and sets: `python -m golden.study`."""
