@@ -4,11 +4,12 @@ from collections.abc import Mapping
 
 __all__ = ["PEER_FP32", "PUBLISHED", "component_gain", "paper_gain"]
 
-# (format, block) -> gain over FP32 as published; those that formats.md quotes. The fitted model gives the others of
-# the paper's Table I within 0.5 %.
+_BLOCKS = (16, 25, 36, 49, 64, 256, 576)
+
+# (format, block) -> gain over FP32 as published (results.md 5).
 PUBLISHED: Mapping[tuple[str, int], float] = {
-    ("HBFP4", 64): 21.3,
-    ("HBFP6", 64): 13.9,
+    **{("HBFP4", n): gain for n, gain in zip(_BLOCKS, (15.5, 17.8, 19.3, 20.4, 21.3, 23.4, 23.9), strict=True)},
+    **{("HBFP6", n): gain for n, gain in zip(_BLOCKS, (11.2, 12.3, 13.1, 13.6, 13.9, 14.8, 15.0), strict=True)},
     ("HBFP8", 576): 10.0,
     ("BF16", 64): 4.9,
 }

@@ -1,7 +1,7 @@
 """Transistors of a unit or a part, flip-flops apart, from the flow that everything else is priced in."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -13,11 +13,14 @@ from golden.formats import BlockFormat
 from hdl.config import UnitConfig
 from hdl.emit import Emitted, emit, verilog_of
 from hdl.float.raw import FP32
+from hdl.layouts import float_layout
+from hdl.registry import make_config
 from hdl.yosys import Engine
 from synth import cache
 from synth.area import measure
 from synth.cells import TRANSISTORS_PER_FLIP_FLOP
 from synth.check import prove
+from synth.density_aligned import AlignedDot
 from synth.density_parts import BlockConverter, ValueConverter
 from synth.flows import TARGETS
 from synth.synthesis import synthesise
@@ -27,7 +30,15 @@ __all__ = ["Price", "Pricer", "buffer_transistors"]
 _TARGET = TARGETS["cmos"]
 _MULTIPLEXER = 12  # transistors, as Yosys counts it
 _PROOF_SECONDS = 5.0  # a proof that closes at all closes soon
-_LINE = (8, 16)  # blocks from which the line of a parallel converter is drawn
+# Lanes and terms are all alike: of large circuits two small ones tell the price, by the line through them.
+_CONVERTERS = (8, 16)
+_CORES = (16, 64)
+_FUSED = (2, 4)
+_ALIGNED = (4, 8)
+# In products of magnitude bits. Beyond the first the check of a core takes much longer than its synthesis, beyond the
+# second the synthesis takes the better part of an hour.
+_CHECKED_CORE = 2_500
+_LARGEST_CORE = 6_500
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,24 +93,56 @@ class Pricer:
             self._known[name] = Price(known["transistors"], proof, what)
         return self._known[name]
 
+    def core(self, fmt: BlockFormat) -> Price:
+        """A dot product's core, its netlist checked up to some size."""
+        size = fmt.block * fmt.element.mantissa_bits**2
+        if size <= _LARGEST_CORE:
+            return self.unit(make_config("dot_core", format=fmt.name), checked=size <= _CHECKED_CORE)
+        return self.core_on_line(fmt, _CORES)
+
+    def core_on_line(self, fmt: BlockFormat, blocks: tuple[int, int]) -> Price:
+        """A dot product's core from two smaller ones."""
+        prices = [self.core(get_format(_resized(fmt, block))) for block in blocks]
+        return _on_line(fmt.block, blocks, prices, f"dot_core of {fmt.name}")
+
+    def fused_dot(self, name: str, terms: int) -> Price:
+        """Scalar floats, rounded once: the exact sum."""
+        options = {"float": name, "rounded": "once", "ports": "plain"}
+        prices = [self.unit(make_config("float_dot", length=n, **options), checked=False) for n in _FUSED]
+        return _on_line(terms, _FUSED, prices, f"float_dot --float {name} --rounded once of {terms} terms")
+
+    def aligned_dot(self, name: str, terms: int) -> Price:
+        """Scalar floats, products cut off below the largest's bits."""
+        layout = float_layout(name)
+        prices = [
+            self.part(f"aligned_dot_{name}_n{n}", partial(AlignedDot, layout, n), f"{name}, {n} terms aligned")
+            for n in _ALIGNED
+        ]
+        return _on_line(terms, _ALIGNED, prices, f"{name}, {terms} terms aligned to the largest")
+
     def value_converter(self, fmt: BlockFormat) -> Price:
         """A converter of one lane, which is the same for blocks of any length."""
-        small = get_format(_resized(fmt, _LINE[0]))
+        small = get_format(_resized(fmt, _CONVERTERS[0]))
         what = f"fp32 to {small.name}, a group a cycle"
         return self.part(f"value_converter_{small.name}", partial(ValueConverter, small), what)
 
     def block_converter(self, fmt: BlockFormat, source: str, *, flush: bool = False) -> Price:
         """A converter of a whole block, by the line through two small ones: its lanes are all alike."""
         prices = []
-        for block in _LINE:
+        for block in _CONVERTERS:
             small = get_format(_resized(fmt, block))
             name = f"block_converter_{small.name}" + (f"_{source}" if source != "fp32" else "") + "_ftz" * flush
             make = partial(BlockConverter, small, source, flush=flush)
-            prices.append(self.part(name, make, f"{source} to {small.name}, {block} lanes").transistors)
-        slope = (prices[1] - prices[0]) / (_LINE[1] - _LINE[0])
-        total = round(prices[1] + slope * (fmt.block - _LINE[1]))
+            prices.append(self.part(name, make, f"{source} to {small.name}, {block} lanes"))
         what = f"{source}{', subnormals flushed,' * flush} to {fmt.name}, {fmt.block} lanes"
-        return Price(total, "", f"{what}: the line through {_LINE[0]} and {_LINE[1]}")
+        return _on_line(fmt.block, _CONVERTERS, prices, what)
+
+
+def _on_line(size: int, sizes: tuple[int, int], prices: Sequence[Price], what: str) -> Price:
+    """The price of a circuit of `size` lanes from those of two sizes."""
+    small, large = (price.transistors for price in prices)
+    slope = (large - small) / (sizes[1] - sizes[0])
+    return Price(round(large + slope * (size - sizes[1])), "", f"{what}: the line through {sizes[0]} and {sizes[1]}")
 
 
 def buffer_transistors(fmt: BlockFormat) -> int:

@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from synth.density_stages import STAGES, best
+from synth.density_tables import render_opponents, render_shared, render_stages
+
 __all__ = ["draw", "render"]
 
 Record = Mapping[str, Any]
@@ -22,7 +25,13 @@ _ROLES = (
 )
 
 
-def render(records: Sequence[Record]) -> str:
+def render(found: Mapping[str, Sequence[Record]]) -> dict[str, str]:
+    """The text of each kind of records: "records" are the rows, the others have tables of their own."""
+    tables = {"records": _rows, "opponents": render_opponents, "stages": render_stages, "shared": render_shared}
+    return {kind: tables[kind](records) for kind, records in found.items()}
+
+
+def _rows(records: Sequence[Record]) -> str:
     """Gains, then transistors part by part."""
     return "\n".join([*_gain_lines(records), "", *_part_lines(records), "", *_float_lines(records)])
 
@@ -73,16 +82,30 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f}"
 
 
-def draw(records: Sequence[Record], path: Path) -> None:
-    """Gains as horizontal bars, the paper's model as a mark on them."""
+def draw(found: Mapping[str, Sequence[Record]], path: Path) -> None:
+    """Gains as horizontal bars, and area against stages: as much of it as has been measured."""
     import matplotlib as mpl
 
     mpl.use("svg")
     mpl.rcParams["svg.hashsalt"] = "narrowgauge"  # the same picture, the same bytes
     from matplotlib import pyplot as plt
 
-    shown = [record for record in records if record["gain"]]
-    figure, axes = plt.subplots(figsize=(7.5, 0.42 * len(shown) + 1.2))
+    shown = [record for record in found.get("records", ()) if record["gain"]]
+    pipelines = [record for record in found.get("stages", ()) if record["status"] == "ok"]
+    panels: list[tuple[float, Any, list[Record]]] = [(0.42 * len(shown) + 1.2, _draw_gains, shown)] * bool(shown)
+    panels += [(3.6, _draw_stages, pipelines)] * bool(pipelines)
+    heights = [height for height, _, _ in panels] or [1.0]
+    figure, axes = plt.subplots(
+        len(heights), 1, figsize=(7.5, sum(heights)), height_ratios=heights, squeeze=False, layout="constrained"
+    )
+    for (place,), (_, fill, records) in zip(axes, panels, strict=False):
+        fill(place, records)
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
+
+
+def _draw_gains(axes: Any, shown: Sequence[Record]) -> None:
+    """Bars, the papers' figure as a mark on them."""
     places = range(len(shown))
     bars = (("one lane of a converter", "matched", -0.2), ("a lane per value", "parallel", 0.2))
     for label, kind, shift in bars:
@@ -90,14 +113,37 @@ def draw(records: Sequence[Record], path: Path) -> None:
         axes.barh([place + shift for place in places], lengths, height=0.38, label=label)
     plain = [(place, record["gain"]["plain"]) for place, record in enumerate(shown) if "plain" in record["gain"]]
     axes.barh([place for place, _ in plain], [gain for _, gain in plain], height=0.38, color="grey")
-    model = [(record["paper_model"], place) for place, record in enumerate(shown) if record["paper_model"]]
-    xs, ys = [x for x, _ in model], [y for _, y in model]
+    published = [(record["published"], place) for place, record in enumerate(shown) if record["published"]]
+    xs, ys = [x for x, _ in published], [y for _, y in published]
     axes.scatter(xs, ys, marker="|", s=180, color="black", label="HBFP paper")
     axes.set_yticks(list(places), [f"{record['name']} x {record['block']}" for record in shown], fontsize=8)
     axes.invert_yaxis()
     axes.set_xlabel("transistors of an FP32 unit over those of this one, same number of products")
     axes.grid(visible=True, axis="x", alpha=0.25)
     axes.legend(loc="lower right", fontsize=8)
-    figure.tight_layout()
-    figure.savefig(path, metadata={"Date": None})
-    plt.close(figure)
+
+
+def _draw_stages(axes: Any, pipelines: Sequence[Record]) -> None:
+    """Transistors per product against the period that so many stages allow, both logarithmic."""
+    for record in pipelines:
+        points = [best(record, stages) for stages in STAGES]
+        areas = [point["transistors"] / record["products"] for point in points]
+        style = {"linestyle": "--", "color": "grey"} if record["name"] in ("FP32", "BF16") else {}
+        if style and record["products"] != 64:
+            continue
+        axes.plot([point["period"] for point in points], areas, marker="o", markersize=3, **style)
+        axes.annotate(
+            f"{record['name']} x {record['products']}",
+            (points[-1]["period"], areas[-1]),
+            xytext=(-4, 0),
+            textcoords="offset points",
+            ha="right",
+            va="center",
+            fontsize=8,
+        )
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlim(left=8)
+    axes.set_xlabel(f"period in unit gates; {STAGES[-1]} stages at the left end of a line, 1 at the right")
+    axes.set_ylabel("transistors per product")
+    axes.grid(visible=True, which="both", alpha=0.25)
