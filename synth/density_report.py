@@ -23,6 +23,8 @@ _ROLES = (
     "converter, all lanes, BF16",
     "buffer",
 )
+# How a netlist was checked: against the golden model, against its Verilog; or priced by two smaller ones.
+_CHECKS = ("simulated", "proved", "on a line", "unchecked")
 
 
 def render(found: Mapping[str, Sequence[Record]]) -> dict[str, str]:
@@ -32,8 +34,9 @@ def render(found: Mapping[str, Sequence[Record]]) -> dict[str, str]:
 
 
 def _rows(records: Sequence[Record]) -> str:
-    """Gains, then transistors part by part."""
-    return "\n".join([*_gain_lines(records), "", *_part_lines(records), "", *_float_lines(records)])
+    """Gains, then transistors part by part, and how many of the parts' netlists were checked."""
+    tables = (_gain_lines, _part_lines, _float_lines, _check_lines)
+    return "\n\n".join("\n".join(table(records)) for table in tables)
 
 
 def _gain_lines(records: Sequence[Record]) -> list[str]:
@@ -76,6 +79,26 @@ def _float_lines(records: Sequence[Record]) -> list[str]:
             if "multiply" in prices:
                 found[name] = [f"{prices[role]:,}" for role in roles]
     return lines + [f"| {name} | " + " | ".join(cells) + " |" for name, cells in found.items()]
+
+
+def _check_lines(records: Sequence[Record]) -> list[str]:
+    """Different circuits by part and by how the netlist was checked."""
+    found: dict[str, dict[str, set[str]]] = {}
+    for record in records:
+        for part in (*record["parts"].get("fp32", ()), *record["parts"].get("own", ())):
+            if part["checked_by"] != "arithmetic":
+                kinds = found.setdefault(part["role"], {kind: set() for kind in _CHECKS})
+                kinds[_check(part)].add(part["what"])
+    lines = ["| part | " + " | ".join(_CHECKS) + " |", "|---|" + "---:|" * len(_CHECKS)]
+    return lines + [
+        f"| {role} | " + " | ".join(str(len(kinds[kind])) for kind in _CHECKS) + " |" for role, kinds in found.items()
+    ]
+
+
+def _check(part: Record) -> str:
+    if "the line through" in part["what"]:
+        return "on a line"
+    return {"bulk": "simulated", "proof": "proved"}.get(part["checked_by"].partition(":")[0], "unchecked")
 
 
 def _number(value: float | None) -> str:

@@ -5,14 +5,17 @@ sum, of scalar floats N multipliers and a tree of adders. The accumulator behind
 and its loop takes no stages. Parts are synthesised once each; `synth.density_cut` places the registers.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from golden.catalog import get_format
 from hdl.config import UnitConfig
 from hdl.registry import make_config
+from synth import cache, density_cut
 from synth.cells import TRANSISTORS_PER_FLIP_FLOP
 from synth.density_cut import Bit, Network, pipelined
 from synth.density_netlists import Mapper
@@ -57,12 +60,25 @@ def measure_pipeline(pipeline: Pipeline, mapper: Mapper) -> Record:
     for arch in _ARCHITECTURES:
         network, logic = (_tree if pipeline.is_float else _block)(pipeline, arch, mapper)
         mapper.tell(f"{pipeline.label}, {arch}: {len(network.gates)} gates in up to {STAGES[-1]} stages ...")
-        for stages in STAGES:
-            cut = pipelined(network, stages)
-            found = {"arch": arch, "stages": stages, "period": cut.period, "flip_flops": cut.flip_flops}
-            area = logic + cut.flip_flops * TRANSISTORS_PER_FLIP_FLOP
+        for stages, (period, flip_flops) in zip(STAGES, _cuts(network), strict=True):
+            area = logic + flip_flops * TRANSISTORS_PER_FLIP_FLOP
+            found = {"arch": arch, "stages": stages, "period": period, "flip_flops": flip_flops}
             variants.append(found | {"logic": logic, "transistors": area})
     return {"name": pipeline.name, "products": pipeline.products, "variants": variants}
+
+
+def _cuts(network: Network) -> list[list[int]]:
+    """Period and flip-flops in each number of stages. From the cache if the network and what cuts it are the same."""
+    gates = [(gate.inputs, gate.output, gate.delay) for gate in network.gates]
+    content = repr((gates, network.outputs, sorted(network.copies.items()), list(STAGES)))
+    source = Path(density_cut.__file__).read_text(encoding="utf-8")
+    key = cache.key_of("cuts-1", hashlib.sha256(content.encode()).hexdigest(), source)
+    known = cache.load(key)
+    if known is None:
+        found = [pipelined(network, stages) for stages in STAGES]
+        known = {"cuts": [[cut.period, cut.flip_flops] for cut in found]}
+        cache.store(key, known)
+    return known["cuts"]
 
 
 def best(record: Mapping[str, Any], stages: int) -> Mapping[str, Any]:
