@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from synth import density_stages
 from synth.density_cut import REGISTER_DELAY, Gate, Netlist, Network, pipelined, read_netlist
 from synth.density_netlists import Mapped
 from synth.density_stages import STAGES, Pipeline, best, measure_pipeline
@@ -128,6 +129,11 @@ def test_a_tree_of_floats_has_as_many_copies_as_terms():
     assert two["transistors"] == two["logic"] + 16 * two["flip_flops"]
     with pytest.raises(ValueError, match="a power of two"):
         measure_pipeline(Pipeline("FP32", "fp32", 6, is_float=True), Parts())
+
+
+def test_a_core_reads_the_elements_below_the_exponent():
+    network, _ = density_stages._block(Pipeline("HBFP4", "bfp4x64", 64), "area", Parts())
+    assert [gate.inputs for gate in network.gates[:2]] == [(1, 6), (2, 7)]  # of a's nets 1 to 5, b's 6 to 10
 
 
 def test_what_goes_past_the_core_waits_in_registers():
