@@ -151,6 +151,7 @@ def test_the_aligned_opponent_is_what_its_docstring_says():
         exponents = rng.integers(15 - spread, 15 + spread, (2, 2)) * (rng.random((2, 2)) < 0.9)
         signs, fractions = rng.integers(0, 2, (2, 2)), rng.integers(0, 4, (2, 2))
         rows.append(signs << 7 | exponents << 2 | fractions)
+    rows.append(np.array([[0, 0x04], [0x78, 0x04]]))  # zero times the largest beside the smallest
     rows += [np.array([[0x7C, 0], [0x3C, 0]]), np.array([[0x7C, 0], [0, 0]])]  # infinity, NaN
 
     async def drive(sim):
