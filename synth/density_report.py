@@ -140,6 +140,7 @@ def _draw_gains(axes: Any, shown: Sequence[Record]) -> None:
     xs, ys = [x for x, _ in published], [y for _, y in published]
     axes.scatter(xs, ys, marker="|", s=180, color="black", label="HBFP paper")
     axes.set_yticks(list(places), [f"{record['name']} x {record['block']}" for record in shown], fontsize=8)
+    axes.margins(y=0.01)
     axes.invert_yaxis()
     axes.set_xlabel("transistors of an FP32 unit over those of this one, same number of products")
     axes.grid(visible=True, axis="x", alpha=0.25)

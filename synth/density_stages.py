@@ -9,12 +9,14 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from golden.catalog import get_format
 from hdl.config import UnitConfig
 from hdl.registry import make_config
+from hdl.yosys import ToolMissing
 from synth import cache, density_cut
 from synth.cells import TRANSISTORS_PER_FLIP_FLOP
 from synth.density_cut import Bit, Network, pipelined
@@ -55,7 +57,12 @@ PIPELINES: Sequence[Pipeline] = (
 
 
 def measure_pipeline(pipeline: Pipeline, mapper: Mapper) -> Record:
-    """Transistors, flip-flops and period in every number of stages, of both architectures of the multiplications."""
+    """Transistors, flip-flops and period in every number of stages, of both architectures of the multiplications.
+
+    Raises TimeoutError where a synthesis takes too long, ToolMissing without SciPy.
+    """
+    if not find_spec("scipy"):
+        raise ToolMissing("SciPy, which finds the least cuts, is missing: pip install scipy")
     variants = []
     for arch in _ARCHITECTURES:
         network, logic = (_tree if pipeline.is_float else _block)(pipeline, arch, mapper)
