@@ -69,6 +69,7 @@ ENTRIES = [
     Entry(name="qe", policy="qe", flags=_lengths("qe", gamma=_GAMMA_QE)),
     Entry(name="qe sym", policy="qe", flags=_lengths("qe", gamma=_GAMMA_QE, window="sym")),
     Entry(name="qm+qe", policy="qm_qe", flags=_lengths("qm-qe", source="bf16")),
+    Entry(name="qm+qe, gamma 0.1", policy="qm_qe", flags=_lengths("qm-qe", gamma=_GAMMA_QE, source="bf16")),
     Entry(name="bitchop", policy="bitchop"),
     Entry(name="bitwave", policy="bitwave"),
     Entry(name="bitchop, alpha 1/2", policy="bitchop", flags={"bitchop-alpha": 0.5}),

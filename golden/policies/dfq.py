@@ -157,7 +157,8 @@ class FracTrain(DFQ):
 
     def on_epoch(self, loss: float) -> None:
         super().on_epoch(loss)
-        self.indicator.observe(loss)
+        if self.epoch < self.network.epochs:  # as PFQ
+            self.indicator.observe(loss)
 
     def report(self) -> dict[str, Any]:
         return super().report() | {"stage": self.indicator.stage}

@@ -103,12 +103,13 @@ class PFQ(Fractional):
     def stage(self) -> int:
         """The stage that holds now, from 0."""
         if self.hyper.starts:
-            return sum(self.epoch >= start for start in self.hyper.starts)
+            return sum(min(self.epoch, self.network.epochs - 1) >= start for start in self.hyper.starts)
         return self.indicator.stage
 
     def on_epoch(self, loss: float) -> None:
         super().on_epoch(loss)
-        self.indicator.observe(loss)
+        if self.epoch < self.network.epochs:  # what the last epoch trained is what is tested
+            self.indicator.observe(loss)
 
     def forward_bits(self, layer: str) -> int:
         return self.forward[self.stage]

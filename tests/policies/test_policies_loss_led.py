@@ -167,6 +167,20 @@ def test_pfq_stages_and_its_control():
     assert stages == [0] * 4 + [1] * 5 + [2] * 5 + [3] * 2
 
 
+@pytest.mark.parametrize("name", ["pfq", "fractrain"])
+@pytest.mark.parametrize("epochs", [5, 6])
+def test_no_stage_begins_after_the_last_epoch(name, epochs):
+    """A constant loss switches after five epochs; a network tested with bits it was not trained with would suffer."""
+    policy = make_policy(name).begin(network(epochs=epochs))
+    for _ in range(epochs):
+        policy.on_epoch(1.0)
+    assert policy.indicator.stage == epochs - 5
+    fixed = make_policy("pfq", {"pfq": {"schedule": "2,9,9"}}).begin(network(epochs=9))
+    for _ in range(9):
+        fixed.on_epoch(1.0)
+    assert fixed.stage == 1, "a first epoch of 9 in a run of 9 never comes"
+
+
 def test_cpt_vector():
     period = VECTORS["cpt"]["P"]
     bits = [cycle_bits(step, period, 3, 8) for step in range(period)]
@@ -177,17 +191,22 @@ def test_cpt_vector():
 
 
 def test_cpt_cycles_by_the_step_over_the_whole_run():
-    """4 epochs of 10 steps in 3 cycles: 13 steps each, so the fourth begins at step 39."""
+    """4 epochs of 10 steps in 3 cycles, 13 1/3 steps each: the third ends with the run, at 8 bits, and is tested so."""
     policy = make_policy("cpt", {"cpt": {"cycles": 3}}).begin(network(epochs=4, steps=10))
-    bits = []
+    x = np.ones((1, 4), np.float32)
+    trained, evaluated = [], []
     for step in range(40):
-        bits.append(policy.forward_bits("first"))
+        policy.quantize("first", Role.WEIGHT, x, training=True)
+        trained.append(policy.forward_bits("first"))
         assert policy.gradient_bits("first") == 8
         policy.on_step(1.0)
         if step % 10 == 9:
             policy.on_epoch(1.0)
-    assert bits == [cycle_bits(step, 13, 3, 8) for step in range(40)]
-    assert [step for step in range(1, 40) if bits[step] < bits[step - 1]] == [13, 26, 39]
+        policy.quantize("first", Role.WEIGHT, x, training=False)
+        evaluated.append(policy.forward_bits("first"))
+    assert trained == [cycle_bits(step, 40 / 3, 3, 8) for step in range(40)] == evaluated
+    assert [step for step in range(1, 40) if trained[step] < trained[step - 1]] == [14, 27]
+    assert trained[-1] == 8
 
 
 def test_cpt_saving_is_the_printed_one():
