@@ -1,6 +1,7 @@
 """Transistors of a unit or a part, flip-flops apart, from the flow that everything else is priced in."""
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -155,5 +156,4 @@ def _resized(fmt: BlockFormat, block: int) -> str:
     if fmt.microexponents:
         element, scale = fmt.element.mantissa_bits, fmt.scale.bits
         return f"mx_m{element}_k{block}_{fmt.subblock}_d{scale}_{fmt.microexponent_bits}"
-    head = fmt.name.rpartition("x")[0] if fmt.name.startswith("bfp") else fmt.name
-    return f"{head}x{block}"
+    return re.sub(r"(x\d+)?$", f"x{block}", fmt.name, count=1)

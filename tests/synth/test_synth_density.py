@@ -123,6 +123,8 @@ def test_cores_too_large_to_synthesise_lie_on_a_line():
     assert {name: price.what for name, price in pricer._known.items()} == {"bfp8x16": "True", "bfp8x64": "False"}
     assert pricer.core(get_format("bfp4x576")).transistors == 1000 + 57_600
     assert pricer._known.keys() == {"bfp8x16", "bfp8x64", "bfp4x576"}
+    assert pricer.core_on_line(get_format("mxfp8_e4m3x64"), (16, 32)).transistors == 1000 + 6400
+    assert pricer._known.keys() >= {"mxfp8_e4m3x16", "mxfp8_e4m3"}
 
 
 def fields(code, layout):
