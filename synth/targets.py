@@ -1,8 +1,9 @@
-"""What the dot-product cores are to reach, and what they do: `python -m synth.targets [--json FILE] [--docs FILE]`.
+"""What the hardware is to reach, and what it does: `python -m synth.targets [--json FILE] [--docs FILE]`.
 
 Each core is priced in the flow that its rivals were priced in, and its netlist checked against the golden model before
-a figure is shown. `dissolved` is that flow as it is; `adders kept` leaves the adder modules of the tree whole. With
-`--liberty FILE` the cores are mapped to that library instead: area, area with its adder cells against the least that
+a figure is shown. `dissolved` is that flow as it is; `adders kept` leaves the adder modules of the tree whole.
+Converters, FP32 units and complete units follow at the prices of `synth.density`. With `--liberty FILE` the cores are
+mapped to that library instead: area, area with its adder cells against the least that
 their arithmetic takes, and delay of the fast ones against operators. The table goes to stdout, progress to stderr. Exit
 status: 0 done, whether or not every target is met; 2 a wrong option or library; 3 a tool or a figure is missing; 1
 anything unexpected.
@@ -25,11 +26,12 @@ from synth.library import Library, read_library
 from synth.library_cores import measure_in_library, render_library
 from synth.library_flow import library_targets
 from synth.targets_plot import draw
+from synth.targets_units import DENSITIES, PARTS, measure_units, render_units
 from synth.timing import find_sta
 
 __all__ = ["SCHEMA", "main", "measure_goal", "render"]
 
-SCHEMA = "narrowgauge-targets-1"
+SCHEMA = "narrowgauge-targets-2"
 
 Record = dict[str, Any]
 
@@ -44,24 +46,28 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parse(words: Sequence[str]) -> Namespace:
     parser = Parser(prog="python -m synth.targets", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--only", action="append", metavar="NAME", help=f"of {', '.join(GOALS)}; repeatable")
+    names = (*GOALS, *PARTS, *DENSITIES)
+    parser.add_argument("--only", action="append", metavar="NAME", help=f"of {', '.join(names)}; repeatable")
     parser.add_argument("--liberty", type=Path, metavar="FILE", help="the cores in the cells of this library instead")
     parser.add_argument("--sta", metavar="PROGRAM", help="OpenSTA, to time the netlists of --liberty, adder cells too")
     add_outputs(parser)
     options = parser.parse_args(list(words))
-    check_names("--only", options.only or (), GOALS)
+    check_names("--only", options.only or (), GOALS if options.liberty else names)
     check_outputs(options)
     if options.docs and options.only:
         raise UsageError("--docs: not together with --only; the documentation lists every target")
     if options.sta and not options.liberty:
         raise UsageError("--sta: times the netlists of --liberty, which is missing")
+    if options.plot and not any(name in GOALS for name in options.only or GOALS):
+        raise UsageError("--plot: draws cores, and --only names none")
     if options.plot and options.liberty:
         raise UsageError("--plot: draws transistors, not areas of --liberty")
     return options
 
 
 def _run(options: Namespace) -> int:
-    engine, goals = find_engine(), [GOALS[name] for name in options.only or GOALS]
+    engine, names = find_engine(), options.only or [*GOALS, *PARTS, *DENSITIES]
+    goals = [GOALS[name] for name in names if name in GOALS]
     tell, command = speaker(options.quiet), "python -m synth.targets"
     library = read_library(options.liberty) if options.liberty else None
     sta = find_sta(options.sta) if options.sta else None
@@ -72,20 +78,23 @@ def _run(options: Namespace) -> int:
     write = table_writer(options.docs, page) if options.docs else None
     if library:
         records = [measure_in_library(goal, library, engine, options.timeout, sta, tell) for goal in goals]
+        found: dict[str, list[Record]] = {"records": records}
         table, about = render_library(records), _about_library(library)
     else:
         records = [measure_goal(goal, engine, options.timeout, tell) for goal in goals]
-        table, about = render(records), _about_own()
+        found = {"records": records} | measure_units(names, engine, options.timeout, tell)
+        table, about = render(found), _about_own()
     print(table)
     if options.json:
         command += " --sta sta" if sta else ""
         command = " ".join([command, *(f"--only {name}" for name in options.only or ())])
-        options.json.write_text(json.dumps(_document(command, engine, about, records), indent=1) + "\n")
+        options.json.write_text(json.dumps(_document(command, engine, about, found), indent=1) + "\n")
     if write:
         write(table)
     if options.plot:
         draw(records, options.plot)
-    return 3 if any(status != "ok" for record in records for status in record["status"].values()) else 0
+    measured = [record for group in found.values() for record in group]
+    return 3 if any(status != "ok" for record in measured for status in record["status"].values()) else 0
 
 
 def measure_goal(goal: Goal, engine: Engine, timeout: float, tell: Tell) -> Record:
@@ -121,9 +130,11 @@ def _sum_port(unit: Any) -> range:
     return range(next(port["width"] for port in unit.manifest["ports"] if port["name"] == "sum"))
 
 
-def render(records: Sequence[Record]) -> str:
-    """The tables, as Markdown."""
-    return "\n".join([*_transistor_lines(records), "", *_floor_lines(records)])
+def render(found: Mapping[str, Sequence[Record]]) -> str:
+    """The tables, as Markdown: `records` of cores, `parts`, `densities`; none of what was not asked for."""
+    records = found["records"]
+    cores = ["", *_transistor_lines(records), "", *_floor_lines(records)] if records else []
+    return "\n".join([*cores, *render_units(found)][1:])
 
 
 def _transistor_lines(records: Sequence[Record]) -> list[str]:
@@ -189,7 +200,7 @@ def _about_library(library: Library) -> Mapping[str, Any]:
     }
 
 
-def _document(command: str, engine: Engine, about: Mapping[str, Any], records: Sequence[Record]) -> Mapping[str, Any]:
+def _document(command: str, engine: Engine, about: Mapping[str, Any], found: Mapping[str, Any]) -> Mapping[str, Any]:
     from hdl.emit import project_version
 
     return {
@@ -197,7 +208,7 @@ def _document(command: str, engine: Engine, about: Mapping[str, Any], records: S
         "command": command,
         "versions": {"narrowgauge": project_version(), "yosys": engine.name},
         **about,
-        "records": records,
+        **found,
     }
 
 

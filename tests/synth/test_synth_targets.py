@@ -2,6 +2,7 @@
 
 import json
 import re
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +15,7 @@ from synth.goals import GOALS, thinned
 from synth.liberty import CELLS, liberty_text
 from synth.synthesis import synthesise
 from synth.targets import main, render
+from synth.targets_units import DENSITIES, PARTS, measure_units, render_units
 
 
 def of_core(target, **options):
@@ -95,15 +97,66 @@ def record(**changes):
 
 
 def test_tables_show_ratios_verdicts_and_the_floor():
-    text = render([record()])
+    text = render({"records": [record()]})
     assert "| 60,000 | 30,000 | 33,000 | 0.550 | 29,000 | 0.483 | met with adders kept |" in text
     assert "| 640 | 600 | 600 | 12 | 5,100 | 5,000 | +2.0% |" in text
-    assert "| met |" in render([record(dissolved_transistors=30_000)])
-    assert "| missed by 10.0% |" in render([record(kept_transistors=33_000)])
-    assert "| not measured |" in render([record(kept_transistors=None, dissolved_transistors=None)])
+    assert "| met |" in render({"records": [record(dissolved_transistors=30_000)]})
+    assert "| missed by 10.0% |" in render({"records": [record(kept_transistors=33_000)]})
+    assert "| not measured |" in render({"records": [record(kept_transistors=None, dissolved_transistors=None)]})
+
+
+def priced(transistors):
+    return SimpleNamespace(to_dict=lambda: {"transistors": transistors, "checked_by": "proof", "what": "it"})
+
+
+class FakePricer:
+    """Every circuit costs 20,000 transistors, but that of MXFP4, whose synthesis takes too long."""
+
+    def __init__(self, *_):
+        pass
+
+    def unit(self, config):
+        return priced(20_000)
+
+    def part(self, name, make, what):
+        return priced(11_978)
+
+    def block_converter(self, fmt, source, *, flush=False):
+        assert (source, fmt.block) == ("bf16", 32)
+        if fmt.name == "mxfp4":
+            raise TimeoutError("mxfp4: timeout")
+        return priced({"mxint8": 33_277, "mxfp8_e4m3": 57_702}[fmt.name])
+
+
+def test_converters_and_float_units_beside_their_peers(monkeypatch):
+    monkeypatch.setattr("synth.density_price.Pricer", FakePricer)
+    found = measure_units(PARTS, None, 1.0, print)
+    lines = {line.split(" | ")[0].strip("| "): line for line in render_units(found)}
+    assert "| 51,196 | 33,277 | 33,277 | 0.650 | met |" in lines["bf16_to_mxint8"]
+    assert "| 88,772 | 57,701 | 57,702 | 0.650 | missed by 0.0% |" in lines["bf16_to_mxfp8_e4m3"]
+    assert "| 77,214 | 50,189 | - | - | not measured |" in lines["bf16_to_mxfp4"]
+    assert "| 31,054 | 31,054 | 20,000 | 0.644 | met |" in lines["fp32_multiply"]
+    assert "| 12,918 | 12,918 | 20,000 | 1.548 | missed by 54.8% |" in lines["fp32_add"]
+    assert "| 11,978 | 11,978 | 11,978 | 1.000 | met |" in lines["fp32_accumulate"]
+    status = {record["name"]: record["status"]["cmos"] for record in found["parts"]}
+    assert status.pop("bf16_to_mxfp4") == "mxfp4: timeout"
+    assert set(status.values()) == {"ok"}
+
+
+def test_densities_are_at_least_their_targets(monkeypatch):
+    unit = {"status": "ok", "gain": {"parallel": 24.0, "parallel_flushed": 25.0, "matched": 34.96}}
+    monkeypatch.setattr("synth.targets_units.measure_row", lambda row, pricer: unit if row.block == 64 else None)
+    text = "\n".join(render_units(measure_units(DENSITIES, None, 1.0, print)))
+    assert "| 21.3 | 25 | 24.0 | missed by 4.0% |" in text
+    assert "| 21.3 | 25 | 25.0 | met |" in text
+    assert "| 21.3 | 35 | 35.0 | missed by 0.1% |" in text
+    unit |= {"status": "core: timeout", "gain": {}}
+    assert render_units(measure_units(["density_matched"], None, 1.0, print))[-1].endswith("| 35 | - | not measured |")
 
 
 def test_command_line(tmp_path, capsys, monkeypatch):
+    units = {"parts": [], "densities": []}
+    monkeypatch.setattr("synth.targets.measure_units", lambda names, *_: units)
     monkeypatch.setattr("synth.targets.measure_goal", lambda goal, *_: record(name=goal.name, status={"cmos": "ok"}))
     assert main(["--only", "mxfp4x32", "--json", str(tmp_path / "t.json"), "-q"]) == 0
     assert "| mxfp4x32 |" in capsys.readouterr().out
@@ -129,6 +182,12 @@ def test_command_line(tmp_path, capsys, monkeypatch):
     assert pictures[0].read_bytes() == pictures[1].read_bytes()
     assert b"mxfp8_e4m3x32" in pictures[0].read_bytes() or b"<use" in pictures[0].read_bytes()
     assert main(["--plot", str(tmp_path / "none" / "a.svg")]) == 2
+    assert main(["--only", "fp32_add", "--plot", str(pictures[0]), "-q"]) == 2
+    assert "--plot: draws cores" in capsys.readouterr().err
+    units["parts"].append({"name": "fp32_add", "peer": {"what": "peer", "transistors": 20}, "target_transistors": 10})
+    units["parts"][0] |= {"transistors": None, "status": {"cmos": "timeout"}}
+    assert main(["--only", "fp32_add", "-q"]) == 3
+    assert capsys.readouterr().out.startswith("| circuit |")
     assert main(["--only", "nothing"]) == 2
     assert "error: --only nothing: one of bfp4x64, " in capsys.readouterr().err
     monkeypatch.setattr("synth.targets.measure_goal", lambda *_: record(status={"cmos": "timeout"}))
