@@ -133,14 +133,14 @@ def render_units(found: Mapping[str, Sequence[Record]]) -> list[str]:
     for record in found.get("parts", ()):
         peer, target, own = record["peer"]["transistors"], record["target_transistors"], record["transistors"]
         figures = f"{own:,} | {own / peer:.3f}" if own else "- | -"
-        verdict = _verdict(own, own is not None and own <= target, lambda own, target=target: own / target - 1)
+        verdict = "not measured" if own is None else _verdict(own / target - 1)
         lines.append(f"| {record['name']} | {record['peer']['what']} | {peer:,} | {target:,} | {figures} | {verdict} |")
     if found.get("densities"):
         lines += ["", "| BFP4 x 64 unit over FP32 | converter | published | target | ours | target |"]
         lines.append("|---|---|---:|---:|---:|---|")
     for record in found.get("densities", ()):
         gain, least = record["gain"], record["target_gain"]
-        verdict = _verdict(gain, gain is not None and gain >= least, lambda gain, least=least: 1 - gain / least)
+        verdict = "not measured" if gain is None else _verdict(1 - gain / least)
         shown = f"{gain:.1f}" if gain else "-"
         lines.append(
             f"| {record['name']} | {record['converter']} | {record['published']} | {least:g} | {shown} | {verdict} |"
@@ -148,7 +148,6 @@ def render_units(found: Mapping[str, Sequence[Record]]) -> list[str]:
     return lines
 
 
-def _verdict(figure: float | None, met: bool, short: Callable[[float], float]) -> str:
-    if figure is None:
-        return "not measured"
-    return "met" if met else f"missed by {short(figure):.1%}"
+def _verdict(short: float) -> str:
+    """`short` is what is missing, as a share of the target."""
+    return "met" if short <= 0 else f"missed by {short:.1%}"
