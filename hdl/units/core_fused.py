@@ -14,6 +14,8 @@ from hdl.arith.compress import carry_save, ripple
 from hdl.arith.heap import Bit, Heap
 from hdl.arith.prefix import prefix_add
 from hdl.arith.products import baugh_wooley, booth, magnitudes, signed_by_magnitude
+from hdl.layouts import elements
+from hdl.units.core_e2m1 import is_e2m1, multiply_e2m1
 from hdl.units.core_operands import Amount, Operand, decode_block, shift_amounts
 
 __all__ = ["BOOTH_BITS", "fused_sum"]
@@ -40,6 +42,10 @@ def fused_sum(
 ) -> Value:
     """The sum over k of a[k] * b[k], modulo 2^width; `fast` spends area on a shorter carry path."""
     lanes = _Lanes(m, platform, width, fast=fast)
+    if not fast and all(is_e2m1(fmt.element) for fmt in formats):
+        for number, (p, q) in enumerate(zip(elements(a, formats[0]), elements(b, formats[1]), strict=True)):
+            lanes.add_e2m1(number, p, q)
+        return lanes.total()
     amounts = shift_amounts(m, lanes.adders, formats, a, b)
     pairs = zip(decode_block(m, a, formats[0], name="a"), decode_block(m, b, formats[1], name="b"), strict=True)
     for number, (x, y) in enumerate(pairs):
@@ -63,12 +69,24 @@ class _Lanes:
         self._missing = 0  # what one negative product lacks
         self._negated = False
 
+    def add_e2m1(self, number: int, x: data.View, y: data.View) -> None:
+        """One product of E2M1 elements, every bit inverted where it is negative."""
+        sign = self._sign_of(number, x.sign, y.sign)
+        product = multiply_e2m1(self._m, x, y, name=f"product_{number}")
+        self._missing = (1 << len(product)) - 1
+        self._heap.add_word([Bit(bit ^ sign, _SHIFTED) for bit in product])
+
+    def _sign_of(self, number: int, x: Value, y: Value) -> Signal:
+        """Whether a product is negative; the tree adds what that leaves out."""
+        sign = Signal(name=f"negative_{number}")
+        self._m.d.comb += sign.eq(x ^ y)
+        self._negative.append(sign)
+        return sign
+
     def add(self, number: int, x: Operand, y: Operand, amount: Amount | None) -> None:
         """One product, moved left by what `amount` exceeds its least."""
         if x.sign is not None and y.sign is not None:
-            sign = Signal(name=f"negative_{number}")
-            self._m.d.comb += sign.eq(x.sign ^ y.sign)
-            self._negative.append(sign)
+            sign = self._sign_of(number, x.sign, y.sign)
             if amount is None:
                 self._add_magnitude(number, x, y, sign)
             else:

@@ -15,8 +15,9 @@ from hdl.arith.prefix import prefix_add
 from hdl.arith.products import magnitudes
 from hdl.config import ConfigError
 from hdl.emit import emit
-from hdl.layouts import field_map
+from hdl.layouts import FloatLayout, field_map
 from hdl.registry import make_config
+from hdl.units.core_e2m1 import multiply_e2m1
 from hdl.units.dot_core import core_layout
 from hdl.yosys import find_engine
 from tb.core import check_core, core_corners, core_rows, core_sums
@@ -100,6 +101,15 @@ def test_no_carry_runs_through_a_fast_tree(width):
     latest = max(bit.arrival for column in columns for bit in column)
     assert latest <= 2 * len(dadda_levels(width))  # two exclusive-ors a level
     Fragment.get(m, None)  # a module that nobody elaborates warns
+
+
+def test_every_product_of_e2m1():
+    m, codes = Module(), Signal(6)
+    x, y = (Signal(FloatLayout("e2m1", 2, 1), name=name) for name in "xy")
+    m.d.comb += [x.as_value()[:3].eq(codes[:3]), y.as_value()[:3].eq(codes[3:])]
+    product = multiply_e2m1(m, x, y, name="product")
+    magnitudes = [0, 1, 2, 3, 4, 6, 8, 12]
+    assert evaluate(m, codes, product, range(64)) == [a * b for b in magnitudes for a in magnitudes]
 
 
 def test_heights_after_dadda():
