@@ -1,7 +1,7 @@
 """The product of two E2M1 elements' magnitudes, told apart by cases: what their few values allow.
 
 A magnitude is one of 0, 1, 2, 3, 4, 6, 8, 12 in units of the format's LSB: a significand 0..3 moved left by 0, 1 or 2.
-So the significands' product is one of 0, 1, 2, 3, 4, 6, 9 and moves left by 0..4: first by one place where the amount is
+So the significands' product is one of 0, 1, 2, 3, 4, 6, 9 and moves left by 0..4: first by one place if the amount is
 odd, then by none, two or four. Nothing is added: multiplier, adder of exponents and shifter would take more gates.
 """
 
