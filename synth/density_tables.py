@@ -92,4 +92,4 @@ def render_shared(records: Sequence[Record]) -> str:
 
 def _step(units: Record, name: str, step: str, key: str) -> str:
     before, after = (units[get_format(SHARED[name][pair]).name][key] for pair in STEPS[step])
-    return f"{after / before - 1:+.0%}".replace("%", " %")
+    return f"{round(100 * (after / before - 1)):+d} %"
