@@ -1,8 +1,8 @@
 """Area against pipeline stages, and area times delay at equal numbers of stages.
 
 Priced are the ways from operands to the FP32 (or BF16) sum of N products: of blocks a core and the conversion of its
-sum, of scalar floats N multipliers and a tree of adders. The accumulator behind it is left out: it is the same for all,
-and its loop takes no stages. Parts are synthesised once each; `synth.density_cut` places the registers.
+sum, of scalar floats N multipliers and a tree of adders. The accumulator behind it is left out: its loop takes no
+stages. Parts are synthesised once each; `synth.density_cut` places the registers.
 """
 
 import hashlib
