@@ -26,7 +26,7 @@ from synth.library import Library, read_library
 from synth.library_cores import measure_in_library, render_library
 from synth.library_flow import library_targets
 from synth.targets_plot import draw
-from synth.targets_units import DENSITIES, PARTS, measure_units, render_units
+from synth.targets_units import DENSITIES, PARTS, measure_units, render_units, shortfall
 from synth.timing import find_sta
 
 __all__ = ["SCHEMA", "main", "measure_goal", "render"]
@@ -150,7 +150,7 @@ def _transistor_lines(records: Sequence[Record]) -> list[str]:
         )
         best = min((value for value in (dissolved, kept) if value), default=None)
         if not verdict:
-            verdict = "not measured" if best is None else f"missed by {best / target - 1:.1%}"
+            verdict = "not measured" if best is None else shortfall(best / target - 1)
         lines.append(
             f"| {record['name']} | {record['domain']} | {peer:,} | {target:,} | {_count(dissolved)} | "
             f"{_ratio(dissolved, peer)} | {_count(kept)} | {_ratio(kept, peer)} | {verdict} |"

@@ -15,7 +15,7 @@ from synth.command import Tell
 from synth.density_model import PEER_FP32, PUBLISHED
 from synth.density_rows import ROWS, float_parts, measure_row
 
-__all__ = ["DENSITIES", "PARTS", "DensityGoal", "PartGoal", "measure_units", "render_units"]
+__all__ = ["DENSITIES", "PARTS", "DensityGoal", "PartGoal", "measure_units", "render_units", "shortfall"]
 
 Record = dict[str, Any]
 
@@ -133,14 +133,14 @@ def render_units(found: Mapping[str, Sequence[Record]]) -> list[str]:
     for record in found.get("parts", ()):
         peer, target, own = record["peer"]["transistors"], record["target_transistors"], record["transistors"]
         figures = f"{own:,} | {own / peer:.3f}" if own else "- | -"
-        verdict = "not measured" if own is None else _verdict(own / target - 1)
+        verdict = "not measured" if own is None else shortfall(own / target - 1)
         lines.append(f"| {record['name']} | {record['peer']['what']} | {peer:,} | {target:,} | {figures} | {verdict} |")
     if found.get("densities"):
         lines += ["", "| BFP4 x 64 unit over FP32 | converter | published | target | ours | target |"]
         lines.append("|---|---|---:|---:|---:|---|")
     for record in found.get("densities", ()):
         gain, least = record["gain"], record["target_gain"]
-        verdict = "not measured" if gain is None else _verdict(1 - gain / least)
+        verdict = "not measured" if gain is None else shortfall(1 - gain / least)
         shown = f"{gain:.1f}" if gain else "-"
         lines.append(
             f"| {record['name']} | {record['converter']} | {record['published']} | {least:g} | {shown} | {verdict} |"
@@ -148,6 +148,6 @@ def render_units(found: Mapping[str, Sequence[Record]]) -> list[str]:
     return lines
 
 
-def _verdict(short: float) -> str:
+def shortfall(short: float) -> str:
     """`short` is what is missing, as a share of the target."""
-    return "met" if short <= 0 else f"missed by {short:.1%}"
+    return "met" if short <= 0 else f"missed by {short:.1%}" if short >= 0.0005 else f"missed by {short:.2%}"

@@ -133,7 +133,7 @@ def test_converters_and_float_units_beside_their_peers(monkeypatch):
     found = measure_units(PARTS, None, 1.0, print)
     lines = {line.split(" | ")[0].strip("| "): line for line in render_units(found)}
     assert "| 51,196 | 33,277 | 33,277 | 0.650 | met |" in lines["bf16_to_mxint8"]
-    assert "| 88,772 | 57,701 | 57,702 | 0.650 | missed by 0.0% |" in lines["bf16_to_mxfp8_e4m3"]
+    assert "| 88,772 | 57,701 | 57,702 | 0.650 | missed by 0.00% |" in lines["bf16_to_mxfp8_e4m3"]
     assert "| 77,214 | 50,189 | - | - | not measured |" in lines["bf16_to_mxfp4"]
     assert "| 31,054 | 31,054 | 20,000 | 0.644 | met |" in lines["fp32_multiply"]
     assert "| 12,918 | 12,918 | 20,000 | 1.548 | missed by 54.8% |" in lines["fp32_add"]
