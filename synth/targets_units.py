@@ -12,8 +12,8 @@ from typing import Any
 from golden.catalog import get_format
 from hdl.yosys import Engine
 from synth.command import Tell
-from synth.density_model import PEER_FP32, PUBLISHED
-from synth.density_rows import ROWS, float_parts, measure_row
+from synth.density.model import PEER_FP32, PUBLISHED
+from synth.density.rows import ROWS, float_parts, measure_row
 
 __all__ = ["DENSITIES", "PARTS", "DensityGoal", "PartGoal", "measure_units", "render_units", "shortfall"]
 
@@ -89,7 +89,7 @@ DENSITIES: Mapping[str, DensityGoal] = {
 
 def measure_units(names: Iterable[str], engine: Engine, timeout: float, tell: Tell) -> dict[str, list[Record]]:
     """Records of the goals of these names: "parts" and "densities"; figures None where a synthesis took too long."""
-    from synth.density_price import Pricer  # Amaranth: wrong options should not wait for it
+    from synth.density.price import Pricer  # Amaranth: wrong options should not wait for it
 
     pricer = Pricer(engine, timeout, tell)
     found: dict[str, list[Record]] = {"parts": [], "densities": []}

@@ -15,15 +15,15 @@ from hdl.emit import emit
 from hdl.layouts import float_layout
 from hdl.registry import make_config
 from hdl.yosys import find_engine
-from synth import density
 from synth.command import table_writer
-from synth.density_aligned import KEPT, AlignedDot
-from synth.density_model import PEER_FP32, PUBLISHED, component_gain, paper_gain
-from synth.density_opponents import measure_opponents
-from synth.density_parts import BlockConverter
-from synth.density_price import Price, Pricer, buffer_transistors
-from synth.density_report import draw, render
-from synth.density_shared import GroupToFloat, measure_shared
+from synth.density import __main__ as density
+from synth.density.aligned import KEPT, AlignedDot
+from synth.density.model import PEER_FP32, PUBLISHED, component_gain, paper_gain
+from synth.density.opponents import measure_opponents
+from synth.density.parts import BlockConverter
+from synth.density.price import Price, Pricer, buffer_transistors
+from synth.density.report import draw, render
+from synth.density.shared import GroupToFloat, measure_shared
 from synth.flows import TARGETS
 from synth.synthesis import synthesise
 

@@ -5,10 +5,10 @@ import random
 
 import pytest
 
-from synth import density_stages
-from synth.density_cut import REGISTER_DELAY, Gate, Netlist, Network, pipelined, read_netlist
-from synth.density_netlists import Mapped
-from synth.density_stages import STAGES, Pipeline, best, measure_pipeline
+from synth.density import stages as density_stages
+from synth.density.cut import REGISTER_DELAY, Gate, Netlist, Network, pipelined, read_netlist
+from synth.density.netlists import Mapped
+from synth.density.stages import STAGES, Pipeline, best, measure_pipeline
 
 
 def registers(network, slots, stages, length):

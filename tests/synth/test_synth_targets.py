@@ -129,7 +129,7 @@ class FakePricer:
 
 
 def test_converters_and_float_units_beside_their_peers(monkeypatch):
-    monkeypatch.setattr("synth.density_price.Pricer", FakePricer)
+    monkeypatch.setattr("synth.density.price.Pricer", FakePricer)
     found = measure_units(PARTS, None, 1.0, print)
     lines = {line.split(" | ")[0].strip("| "): line for line in render_units(found)}
     assert "| 51,196 | 33,277 | 33,277 | 0.650 | met |" in lines["bf16_to_mxint8"]

@@ -20,7 +20,7 @@ from typing import Any
 from hdl.cli import Parser, UsageError
 from hdl.yosys import Engine, find_engine
 from synth.command import Tell, add_outputs, check_names, check_outputs, run_command, speaker, table_writer
-from synth.density_rows import ROWS, Row, gains, measure_row
+from synth.density.rows import ROWS, Row, gains, measure_row
 
 __all__ = ["ROWS", "SCHEMA", "Row", "gains", "main", "measure_row"]
 
@@ -51,8 +51,8 @@ def _parse(words: Sequence[str]) -> Namespace:
 
 
 def _run(options: Namespace) -> int:
-    from synth.density_price import Pricer
-    from synth.density_report import draw, render
+    from synth.density.price import Pricer
+    from synth.density.report import draw, render
 
     engine, tell = find_engine(), speaker(options.quiet)
     chosen = options.only or [*ROWS, *TABLES]
@@ -84,10 +84,10 @@ def _writer(page: Path, section: str | None) -> Callable[[str], None]:
 
 def _measure(name: str, engine: Engine, timeout: float, tell: Tell, pricer: Any) -> list[Record]:
     """The records of a table; one whose synthesis took too long has no more than the reason."""
-    from synth.density_netlists import Mapper
-    from synth.density_opponents import OPPOSED, measure_opponents
-    from synth.density_shared import measure_shared
-    from synth.density_stages import PIPELINES, measure_pipeline
+    from synth.density.netlists import Mapper
+    from synth.density.opponents import OPPOSED, measure_opponents
+    from synth.density.shared import measure_shared
+    from synth.density.stages import PIPELINES, measure_pipeline
 
     mapper = Mapper(engine, timeout, tell)
     measures: Mapping[str, Sequence[Callable[[], Record]]] = {

@@ -21,7 +21,7 @@ from hdl.units.block_sum import sum_exponents
 from hdl.units.dot_core import core_shape
 from hdl.units.f25 import F25_ELEMENTS, align_and_add, f25_blocks, f25_exponents
 from hdl.units.scales import read_scale
-from synth.density_parts import SumToFloat
+from synth.density.parts import SumToFloat
 
 __all__ = ["PAPER_COST", "PAPER_STEPS", "SHARED", "STEPS", "GroupToFloat", "measure_shared"]
 

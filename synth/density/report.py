@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from synth.density_stages import STAGES, best
-from synth.density_tables import render_opponents, render_shared, render_stages
+from synth.density.stages import STAGES, best
+from synth.density.tables import render_opponents, render_shared, render_stages
 
 __all__ = ["draw", "render"]
 

@@ -21,8 +21,8 @@ from synth import cache
 from synth.area import measure
 from synth.cells import TRANSISTORS_PER_FLIP_FLOP
 from synth.check import prove
-from synth.density_aligned import AlignedDot
-from synth.density_parts import BlockConverter, ValueConverter
+from synth.density.aligned import AlignedDot
+from synth.density.parts import BlockConverter, ValueConverter
 from synth.flows import TARGETS
 from synth.synthesis import synthesise
 

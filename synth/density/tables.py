@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from golden.catalog import get_format
-from synth.density_opponents import OPPONENTS
-from synth.density_shared import PAPER_COST, PAPER_STEPS, SHARED, STEPS
-from synth.density_stages import STAGES, best
+from synth.density.opponents import OPPONENTS
+from synth.density.shared import PAPER_COST, PAPER_STEPS, SHARED, STEPS
+from synth.density.stages import STAGES, best
 
 __all__ = ["render_opponents", "render_shared", "render_stages"]
 

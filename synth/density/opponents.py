@@ -7,7 +7,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from synth.density_rows import Row, block_parts, entry, float_parts, total
+from synth.density.rows import Row, block_parts, entry, float_parts, total
 
 __all__ = ["FUSED_TERMS", "OPPONENTS", "OPPOSED", "measure_opponents", "unit_transistors"]
 

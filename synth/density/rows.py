@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from golden.catalog import get_format
-from synth.density_model import PEER_FP32, PUBLISHED, component_gain, paper_gain
+from synth.density.model import PEER_FP32, PUBLISHED, component_gain, paper_gain
 
 __all__ = ["CONVERTERS", "ROWS", "Row", "block_parts", "entry", "float_parts", "gains", "measure_row", "total"]
 
@@ -97,7 +97,7 @@ def float_parts(name: str, block: int, pricer: Any) -> list[Record]:
     """The paper's recipe for a unit of scalar floats."""
     from hdl.layouts import float_layout
     from hdl.registry import make_config
-    from synth.density_parts import Accumulator, Activation
+    from synth.density.parts import Accumulator, Activation
 
     plain = {"float": name, "ports": "plain"}
     layout = float_layout(name)
@@ -111,7 +111,7 @@ def float_parts(name: str, block: int, pricer: Any) -> list[Record]:
 
 def block_parts(row: Row, pricer: Any) -> list[Record]:
     """Core, conversion, accumulator, activation, and what may count as the converter."""
-    from synth.density_parts import Accumulator, Activation, SumToFloat
+    from synth.density.parts import Accumulator, Activation, SumToFloat
 
     fmt = get_format(row.format or "")
     return [
@@ -132,7 +132,7 @@ def block_parts(row: Row, pricer: Any) -> list[Record]:
 
 
 def _buffer(fmt: Any) -> Any:
-    from synth.density_price import Price, buffer_transistors
+    from synth.density.price import Price, buffer_transistors
 
     return Price(buffer_transistors(fmt), "arithmetic", "flip-flops with enable for the FP32 values of a block")
 

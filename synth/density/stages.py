@@ -2,7 +2,7 @@
 
 Priced are the ways from operands to the FP32 (or BF16) sum of N products: of blocks a core and the conversion of its
 sum, of scalar floats N multipliers and a tree of adders. The accumulator behind it is left out: its loop takes no
-stages. Parts are synthesised once each; `synth.density_cut` places the registers.
+stages. Parts are synthesised once each; `synth.density.cut` places the registers.
 """
 
 import hashlib
@@ -17,11 +17,12 @@ from golden.catalog import get_format
 from hdl.config import UnitConfig
 from hdl.registry import make_config
 from hdl.yosys import ToolMissing
-from synth import cache, density_cut
+from synth import cache
 from synth.cells import TRANSISTORS_PER_FLIP_FLOP
-from synth.density_cut import Bit, Network, pipelined
-from synth.density_netlists import Mapper
-from synth.density_parts import SumToFloat
+from synth.density import cut
+from synth.density.cut import Bit, Network, pipelined
+from synth.density.netlists import Mapper
+from synth.density.parts import SumToFloat
 
 __all__ = ["PIPELINES", "STAGES", "Pipeline", "best", "measure_pipeline"]
 
@@ -78,7 +79,7 @@ def _cuts(network: Network) -> list[list[int]]:
     """Period and flip-flops in each number of stages. From the cache if the network and what cuts it are the same."""
     gates = [(gate.inputs, gate.output, gate.delay) for gate in network.gates]
     content = repr((gates, network.outputs, sorted(network.copies.items()), list(STAGES)))
-    source = Path(density_cut.__file__).read_text(encoding="utf-8")
+    source = Path(cut.__file__).read_text(encoding="utf-8")
     key = cache.key_of("cuts-1", hashlib.sha256(content.encode()).hexdigest(), source)
     known = cache.load(key)
     if known is None:

@@ -13,7 +13,7 @@ from hdl.config import UnitConfig
 from hdl.emit import emit, verilog_of
 from hdl.yosys import Engine, YosysTimeout
 from synth import cache
-from synth.density_cut import Gate, Netlist, read_netlist
+from synth.density.cut import Gate, Netlist, read_netlist
 from synth.flows import TARGETS
 from synth.synthesis import cells_by_module
 
@@ -32,7 +32,7 @@ class Mapped:
 
 @dataclass(slots=True)
 class Mapper:
-    """The gates that `synth.density_price` counts, by the same script; each circuit once, then from the cache."""
+    """The gates that `synth.density.price` counts, by the same script; each circuit once, then from the cache."""
 
     engine: Engine
     timeout: float

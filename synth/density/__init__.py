@@ -1,0 +1,1 @@
+"""Arithmetic density of complete units against float units: `python -m synth.density`."""
