@@ -4,11 +4,21 @@ import argparse
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
+from pathlib import Path
 from typing import Any, NoReturn
 
-__all__ = ["INTERRUPTED", "Parser", "Statuses", "add_common", "run_command", "silenced", "tell_of_compiling"]
+__all__ = [
+    "INTERRUPTED",
+    "Parser",
+    "Statuses",
+    "add_common",
+    "command_line",
+    "run_command",
+    "silenced",
+    "tell_of_compiling",
+]
 
 Statuses = Mapping[type[BaseException], int]
 
@@ -72,3 +82,19 @@ def _line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     return str(error) or "interrupted; the same command goes on"
+
+
+_FOLDERS = ("--out", "--data-dir")
+
+
+def command_line(name: str, words: Sequence[str]) -> str:
+    """`python -m NAME WORDS` as a report shows it: without its folders, files by their last name.
+
+    So equal work has equal reports, wherever it was done.
+    """
+    shown, folder = [], False
+    for word in words:
+        if not folder and not word.startswith(tuple(f"{flag}=" for flag in _FOLDERS)) and word not in _FOLDERS:
+            shown.append(Path(word).name)
+        folder = word in _FOLDERS
+    return " ".join([f"python -m {name}", *shown])

@@ -9,7 +9,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from golden.command import Parser, add_common, run_command, silenced
+from golden.command import Parser, add_common, command_line, run_command, silenced
 from golden.files import write
 from golden.gecko.descriptor import GeckoError, Mode
 from golden.gecko.file import pack_npy, unpack_npy
@@ -142,7 +142,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0 done, 2 bad flags or a bad file, 1 unexpected."""
     words = list(sys.argv[1:] if argv is None else argv)
     args = _parser().parse_args(words)
-    args.line = " ".join(["python -m golden.gecko", *(Path(word).name for word in words)])
+    args.line = command_line("golden.gecko", words)
     return run_command(
         f"golden.gecko {args.command}", lambda: _run(args), {GeckoError: 2, OSError: 2}, verbose=args.verbose
     )

@@ -5,7 +5,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from golden.command import INTERRUPTED, Parser, Statuses, add_common, run_command, silenced, tell_of_compiling
+from golden.command import (
+    INTERRUPTED,
+    Parser,
+    Statuses,
+    add_common,
+    command_line,
+    run_command,
+    silenced,
+    tell_of_compiling,
+)
 from golden.training.threads import pin
 
 pin()  # before NumPy is loaded
@@ -49,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         study.add_arguments(command)
     args = parser.parse_args(words)
-    args.line = " ".join(["python -m golden.study", *words])
+    args.line = command_line("golden.study", words)
     return run_command(f"golden.study {args.study}", lambda: _run(args), _STATUSES, verbose=args.verbose)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from golden.provenance import provenance
 from golden.training.plots import figure
 from golden.training.statistics import MARGIN, paired, r_squared, spread
 
@@ -39,7 +40,7 @@ def table1_report(finals: Sequence[Final], args: argparse.Namespace) -> tuple[di
         for (model, data, order), cells in narrow.items()
         if plain[model, data]
     ]
-    report = {"command": args.line, "margin": MARGIN, "runs": len(finals), "tables": tables}
+    report = {"provenance": provenance(args.line, None), "margin": MARGIN, "runs": len(finals), "tables": tables}
     return report, "\n\n".join(_markdown(table) for table in tables) + "\n"
 
 

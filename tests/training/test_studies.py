@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from training_support import quick, run
 
+from golden.command import command_line
 from golden.data import load
 from golden.nn.precision import Operand, Order
 from golden.policies.bitwave import BitChop, BitWave
@@ -156,6 +157,11 @@ class Figures:
         drawing, panels = figure(*arguments)
         self.made.append(drawing)
         return drawing, panels
+
+
+def test_a_report_shows_its_command_without_folders():
+    words = ["table1", "--out", "/somewhere/a", "--seeds", "2", "--data-dir=/data", "--run", "runs/x"]
+    assert command_line("golden.study", words) == "python -m golden.study table1 --seeds 2 --run x"
 
 
 def test_playback_of_a_loss_led_policy():
