@@ -299,7 +299,7 @@ def test_lengths_learn_at_one_rate_whatever_the_weights_do():
 def test_rows_that_set_the_optimiser_are_not_for_adamw():
     names = [entry.name for entry in find_entries(None, SETS["full"][3])]
     assert not any("dropback" in name or "momentum" in name or name in ("dfq", "fractrain", "fp16") for name in names)
-    assert {"fp32", "qm+qe", "pfq control", "cpt"} <= set(names)
+    assert {"fp32", "qm+qe", "pfq", "cpt"} <= set(names)
 
 
 def test_a_folder_with_other_settings_is_refused(tmp_path, capsys):
