@@ -83,16 +83,18 @@ class BitWave(Policy):
         elif side > 0:
             self._toggle()
             self._lengthen()
-        current, alpha = np.float32(loss), np.float32(self.hyper.alpha)
-        mean = current if self.mean is None else np.float32(self.mean)
-        self.mean = float(mean + alpha * (current - mean))
+        mean = self._mean_before(loss)
+        self.mean = float(mean + np.float32(self.hyper.alpha) * (np.float32(loss) - mean))
 
     def side(self, loss: float) -> int:
         """-1 for a loss below the band around the running mean, 1 above, 0 within."""
-        current = np.float32(loss)
-        mean = current if self.mean is None else np.float32(self.mean)
+        current, mean = np.float32(loss), self._mean_before(loss)
         band = np.float32(self.hyper.eps) * mean
         return int(current > mean + band) - int(current < mean - band)
+
+    def _mean_before(self, loss: float) -> np.float32:
+        """The running mean; the first loss starts it."""
+        return np.float32(loss if self.mean is None else self.mean)
 
     def on_lr_change(self) -> None:
         self._reset()

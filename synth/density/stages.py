@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from golden.catalog import get_format
-from hdl.config import UnitConfig
 from hdl.registry import make_config
 from hdl.yosys import ToolMissing
 from synth import cache
@@ -84,7 +83,7 @@ def _cuts(network: Network) -> list[list[int]]:
     known = cache.load(key)
     if known is None:
         found = [pipelined(network, stages) for stages in STAGES]
-        known = {"cuts": [[cut.period, cut.flip_flops] for cut in found]}
+        known = {"cuts": [[way.period, way.flip_flops] for way in found]}
         cache.store(key, known)
     return known["cuts"]
 
@@ -98,7 +97,7 @@ def best(record: Mapping[str, Any], stages: int) -> Mapping[str, Any]:
 def _block(pipeline: Pipeline, arch: str, mapper: Mapper) -> tuple[Network, int]:
     """A core and the conversion of its sum. Shared exponents and what elements are no numbers go past the core."""
     fmt, network = get_format(pipeline.source), Network()
-    core = mapper.unit(_config("dot_core", format=fmt.name, arch=arch))
+    core = mapper.unit(make_config("dot_core", format=fmt.name, arch=arch))
     to_float = mapper.part(f"sum_to_float_{fmt.name}", partial(SumToFloat, fmt, fmt))
     blocks = {
         name: [network.new_net() for _ in bits] for name, bits in to_float.netlist.inputs.items() if name != "sum"
@@ -115,8 +114,8 @@ def _tree(pipeline: Pipeline, arch: str, mapper: Mapper) -> tuple[Network, int]:
     network, copies = Network(), pipeline.products
     if copies & (copies - 1):
         raise ValueError(f"{pipeline.label}: a power of two, so that the tree is balanced")
-    multiply = mapper.unit(_config("float_multiply", float=pipeline.source, arch=arch, ports="plain"))
-    add = mapper.unit(_config("float_add", float=pipeline.source, ports="plain"))
+    multiply = mapper.unit(make_config("float_multiply", float=pipeline.source, arch=arch, ports="plain"))
+    add = mapper.unit(make_config("float_add", float=pipeline.source, ports="plain"))
     operands = {name: [network.new_net(copies) for _ in bits] for name, bits in multiply.netlist.inputs.items()}
     terms: list[Bit] = network.add(multiply.netlist, operands, copies)["value"]
     while copies > 1:
@@ -124,7 +123,3 @@ def _tree(pipeline: Pipeline, arch: str, mapper: Mapper) -> tuple[Network, int]:
         terms = network.add(add.netlist, {"a": terms, "b": terms}, copies)["value"]
     network.give(terms)
     return network, pipeline.products * multiply.transistors + (pipeline.products - 1) * add.transistors
-
-
-def _config(unit: str, **options: Any) -> UnitConfig:
-    return make_config(unit, **options)
