@@ -31,9 +31,11 @@ class _Magnitude:
     by_two: Value
 
 
-def _take_apart(element: data.View) -> _Magnitude:
+def _take_apart(m: Module, element: data.View, *, name: str) -> _Magnitude:
     low, high = element.exponent
-    return _Magnitude(element.fraction, low | high, high, high & ~low, high & low)
+    normal = Signal(name=f"{name}_normal")
+    m.d.comb += normal.eq(low | high)
+    return _Magnitude(element.fraction, normal, high, normal & ~low, high & low)
 
 
 def multiply_e2m1(m: Module, x: data.View, y: data.View, *, name: str) -> Signal:
@@ -41,21 +43,28 @@ def multiply_e2m1(m: Module, x: data.View, y: data.View, *, name: str) -> Signal
 
     Of equal formulas the one that synthesis makes least of was kept: others come out up to a tenth larger.
     """
-    a, b = _take_apart(x), _take_apart(y)
+    a, b = _take_apart(m, x, name=f"{name}_x"), _take_apart(m, y, name=f"{name}_y")
     left, right = a.normal & b.fraction, b.normal & a.fraction
-    nine = left & right
-    four, two = a.normal & b.normal & ~nine, (left | right) & ~nine
-    one = a.fraction & b.fraction  # of nine, too
+    two, normal, nine = Signal(name=f"{name}_two"), Signal(name=f"{name}_normal"), Signal(name=f"{name}_nine")
+    m.d.comb += [
+        nine.eq(left & right),
+        two.eq(left ^ right),
+        normal.eq(a.normal & b.normal),
+    ]
+    one, four = a.fraction & b.fraction, normal & ~nine  # one also of nine
 
-    odd = a.by_one & ~b.by_one | ~a.by_one & b.by_one
+    odd = a.by_one ^ b.by_one
     none, far = ~(a.moves & b.moves | (a.by_two | b.by_two)), a.by_two & b.by_two
     some = ~(none | far)
 
-    by_one = Signal(5, name=f"{name}_by_one")
-    m.d.comb += by_one.eq(
-        Cat(one & ~odd, two & ~odd | one & odd, four & ~odd | two & odd, nine & ~odd | four & odd, nine & odd)
-    )
-    p = list(by_one)
+    p = [Signal(name=f"{name}_by_one_{k}") for k in range(5)]
+    m.d.comb += [
+        p[0].eq(one & ~odd),
+        p[1].eq(one & odd | two & ~odd),
+        p[2].eq(two & odd | four & ~odd),
+        p[3].eq(four & odd | nine & ~odd),
+        p[4].eq(nine & odd),
+    ]
     top = far & p[0]  # as good as p[3]: numbers that move this far are normal, and their product is odd in nine only
     product = Signal(8, name=name)
     m.d.comb += product.eq(
@@ -64,7 +73,7 @@ def multiply_e2m1(m: Module, x: data.View, y: data.View, *, name: str) -> Signal
             none & p[1],
             none & p[2] | some & p[0],
             none & p[3] | some & p[1],
-            none & p[4] | some & p[2] | top,
+            none & p[4] | top | some & p[2],
             some & p[3] | far & p[1],
             some & p[4] | far & p[2],
             top,

@@ -20,11 +20,9 @@ from hdl.units.core_operands import Amount, Operand, decode_block, shift_amounts
 
 __all__ = ["BOOTH_BITS", "fused_sum"]
 
-# Signs whose number joins the heap together, in the fast tree: a count of all of them would come last.
-_COUNTED = 3
-
-# When the bits of a shifted product come, in exclusive-or delays: only their order to the count of signs matters.
-_SHIFTED, _SHIFTED_FAST = 20, 8
+# When the bits of a lane's product come, in exclusive-or delays: after the number of negative products, which adders
+# count at leisure; in the fast tree, where no sign waits for others, just after the first adders have met the signs.
+_LATE, _SOON = 20, 3
 
 # From this width of the shorter two's-complement operand on, Booth's rows take fewer transistors than Baugh-Wooley's.
 BOOTH_BITS = 7
@@ -74,7 +72,7 @@ class _Lanes:
         sign = self._sign_of(number, x.sign, y.sign)
         product = multiply_e2m1(self._m, x, y, name=f"product_{number}")
         self._missing = (1 << len(product)) - 1
-        self._heap.add_word([Bit(bit ^ sign, _SHIFTED) for bit in product])
+        self._heap.add_word([Bit(bit ^ sign, _LATE) for bit in product])
 
     def _sign_of(self, number: int, x: Value, y: Value) -> Signal:
         """Whether a product is negative; the tree adds what that leaves out."""
@@ -104,7 +102,7 @@ class _Lanes:
             return
         product = [~(bit ^ sign) for bit in self._inverted_product(number, x, y)]
         self._missing = (1 << len(product)) - 1
-        self._heap.add_word([Bit(bit, 5) for bit in product])
+        self._heap.add_word([Bit(bit, _SOON) for bit in product])
 
     def _add_thinned(self, x: Operand, y: Operand, sign: Value) -> None:
         """Partial products, thinned by full adders as far as they go: each of them saves an exclusive-or."""
@@ -133,7 +131,7 @@ class _Lanes:
         else:
             shifted = self._shift(number, [~(bit ^ sign) for bit in inverted], amount, below=sign, above=sign)
         self._missing = (1 << len(shifted)) - 1
-        self._heap.add_word([Bit(bit, _SHIFTED_FAST if self._fast else _SHIFTED) for bit in shifted])
+        self._heap.add_word([Bit(bit, _SOON if self._fast else _LATE) for bit in shifted])
 
     def _inverted_product(self, number: int, x: Operand, y: Operand) -> list[Value]:
         """Every bit of the magnitudes' product, inverted."""
@@ -161,8 +159,8 @@ class _Lanes:
         product.constant -= 1
         word = [~bit for bit in self._added_up(product, self._lane_adders, name=f"product_{number}")]
         *shifted, top = self._shift(number, word, amount, below=Const(0, 1), above=word[-1])
-        self._heap.add_word([Bit(bit, _SHIFTED) for bit in shifted])
-        self._heap.subtract(top, len(shifted), _SHIFTED)
+        self._heap.add_word([Bit(bit, _LATE) for bit in shifted])
+        self._heap.subtract(top, len(shifted), _LATE)
 
     def _shift(self, number: int, word: list[Value], amount: Amount, *, below: Value, above: Value) -> list[Value]:
         """The word within the places that it can move to."""
@@ -172,8 +170,8 @@ class _Lanes:
 
     def total(self) -> Value:
         """Everything added up."""
-        for at in range(0, len(self._negative), self._counted):
-            signs = self._negative[at : at + self._counted]
+        # counted first, all signs take fewer bits of the heap, but come late
+        for signs in [[sign] for sign in self._negative] if self._fast else [self._negative]:
             count = Heap(len(signs).bit_length())
             for sign in signs:
                 count.add(sign, 0, 1)
@@ -182,11 +180,6 @@ class _Lanes:
             self._heap.constant -= 1
         total = Cat(self._added_up(self._heap, self.adders, name="final"))
         return ~total if self._negated else total
-
-    @property
-    def _counted(self) -> int:
-        """How many signs are counted before their number joins the heap."""
-        return _COUNTED if self._fast else max(1, len(self._negative))
 
     def _added_up(self, heap: Heap, adders: Adders, *, name: str) -> list[Value]:
         """The heap's number: by a ripple of adders, or by a tree and a parallel-prefix adder."""
