@@ -45,9 +45,10 @@ def flag_of(option: str) -> str:
     return {"source": "--from", "target": "--to"}.get(option, "--" + option.replace("_", "-"))
 
 
-def named(default: str, choices: tuple[str, ...], text: str, *, token: str = "{}", silent: bool = False) -> Any:
-    """An option that takes one of a few names. `token` is its part of the module name when not the default.
+def named(default: str | None, choices: tuple[str, ...], text: str, *, token: str = "{}", silent: bool = False) -> Any:
+    """An option that takes one of a few names; None as default means that it follows from the other options.
 
+    `token` is its part of the module name when not the default.
     A `silent` one is not in `UnitConfig.to_dict` at its default: units that were made before it came keep their bytes.
     """
     return field(default=default, metadata={"help": text, "choices": choices, "token": token, "silent": silent})

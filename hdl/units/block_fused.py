@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Module, Value
 from amaranth.lib import data
 
 from golden.formats import BlockFormat
@@ -31,8 +31,7 @@ def fused_block_sum(
     A tree has no level that every bit passes: the registers of the cuts "products" and "half_sums" stand behind it, for
     a retiming tool to move into it.
     """
-    total = Signal(sum_shape(*formats), name="block_sum")
-    m.d.comb += total.eq(fused_sum(m, platform, formats, *pair, len(total), fast=fast))
+    total = fused_sum(m, platform, formats, *pair, sum_shape(*formats).width, fast=fast).as_signed()
     a, b = (
         [decode_element(m, element, fmt.element, name=f"{name}_{k}") for k, element in enumerate(elements(block, fmt))]
         for name, block, fmt in zip("ab", pair, formats, strict=True)

@@ -16,7 +16,7 @@ from hdl.arith.prefix import prefix_add
 from hdl.arith.products import baugh_wooley, booth, magnitudes, signed_by_magnitude
 from hdl.layouts import elements
 from hdl.units.core_e2m1 import is_e2m1, multiply_e2m1
-from hdl.units.core_operands import Amount, Operand, decode_block, shift_amounts
+from hdl.units.core_operands import Amount, Operand, decode_block, lanes_per_amount, shift_amounts
 
 __all__ = ["BOOTH_BITS", "fused_sum"]
 
@@ -45,23 +45,37 @@ def fused_sum(
             lanes.add_e2m1(number, p, q)
         return lanes.total()
     amounts = shift_amounts(m, lanes.adders, formats, a, b)
-    pairs = zip(decode_block(m, a, formats[0], name="a"), decode_block(m, b, formats[1], name="b"), strict=True)
-    for number, (x, y) in enumerate(pairs):
-        lanes.add(number, x, y, amounts(number, x, y))
+    pairs = list(zip(decode_block(m, a, formats[0], name="a"), decode_block(m, b, formats[1], name="b"), strict=True))
+    size = lanes_per_amount(formats)
+    for number in range(0, len(pairs), size):
+        amount = amounts(number, *pairs[number])
+        if size == 1:
+            lanes.add(number, *pairs[number], amount)
+        else:
+            together = _Lanes(m, platform, _signed_bits(formats, size), fast=fast, few=f"lanes_{number}_")
+            for k, pair in enumerate(pairs[number : number + size], number):
+                together.add(k, *pair, None)
+            lanes.add_sum(number, together.total(), amount)
     return lanes.total()
+
+
+def _signed_bits(formats: tuple[BlockFormat, BlockFormat], count: int) -> int:
+    """Room for the sum of so many products of the largest codes, and a sign."""
+    a, b = (fmt.element.largest_code_integer for fmt in formats)
+    return (count * a * b).bit_length() + 1
 
 
 class _Lanes:
     """The heap that lanes fill, and how it is added up.
 
     `negated` says that the heap holds the negative sum less one, which is the inverted sum: two's-complement products
-    are smaller that way.
+    are smaller that way. `few` names the lanes of one microexponent, whose sum is then shifted.
     """
 
-    def __init__(self, m: Module, platform: object, width: int, *, fast: bool) -> None:
-        self._m, self._fast = m, fast
-        self.adders = Adders(m, platform, name="tree")
-        self._lane_adders = Adders(m, platform, name="lane")
+    def __init__(self, m: Module, platform: object, width: int, *, fast: bool, few: str = "") -> None:
+        self._m, self._fast, self._few = m, fast, few
+        self.adders = Adders(m, platform, name=f"{few}tree")
+        self._lane_adders = Adders(m, platform, name=f"{few}lane")
         self._heap = Heap(width)
         self._negative: list[Value] = []
         self._missing = 0  # what one negative product lacks
@@ -96,13 +110,16 @@ class _Lanes:
             self._add_mixed(number, signed.digits, other, amount)
 
     def _add_magnitude(self, number: int, x: Operand, y: Operand, sign: Value) -> None:
-        """Fast: the whole product, as fewer bits wait for the sign, which drives an exclusive-or for each of them."""
-        if not self._fast:
+        """Fast: the whole product, as fewer bits wait for the sign, which drives an exclusive-or for each of them.
+
+        Of few lanes, too: their sum soon has as many bits as one product, and no tree to add the others in.
+        """
+        if not self._fast and not self._few:
             self._add_thinned(x, y, sign)
             return
         product = [~(bit ^ sign) for bit in self._inverted_product(number, x, y)]
         self._missing = (1 << len(product)) - 1
-        self._heap.add_word([Bit(bit, _SOON) for bit in product])
+        self._heap.add_word([Bit(bit, _SOON if self._fast else _LATE) for bit in product])
 
     def _add_thinned(self, x: Operand, y: Operand, sign: Value) -> None:
         """Partial products, thinned by full adders as far as they go: each of them saves an exclusive-or."""
@@ -157,7 +174,14 @@ class _Lanes:
         product = Heap(len(x) + len(y.digits))
         signed_by_magnitude(product, x, y.digits, y.sign)
         product.constant -= 1
-        word = [~bit for bit in self._added_up(product, self._lane_adders, name=f"product_{number}")]
+        self.add_sum(
+            number, Cat(~bit for bit in self._added_up(product, self._lane_adders, name=f"product_{number}")), amount
+        )
+
+    def add_sum(self, number: int, total: Value, amount: Amount | None) -> None:
+        """A number in two's complement, moved left by what `amount` exceeds its least; its top bit counts negative."""
+        assert amount is not None
+        word = list(total)
         *shifted, top = self._shift(number, word, amount, below=Const(0, 1), above=word[-1])
         self._heap.add_word([Bit(bit, _LATE) for bit in shifted])
         self._heap.subtract(top, len(shifted), _LATE)
@@ -178,7 +202,7 @@ class _Lanes:
             self._heap.add_multiple(ripple(count, self.adders), -self._missing)
         if self._negated:
             self._heap.constant -= 1
-        total = Cat(self._added_up(self._heap, self.adders, name="final"))
+        total = Cat(self._added_up(self._heap, self.adders, name=f"{self._few}final"))
         return ~total if self._negated else total
 
     def _added_up(self, heap: Heap, adders: Adders, *, name: str) -> list[Value]:

@@ -12,7 +12,7 @@ from hdl.arith.compress import ripple
 from hdl.arith.heap import Heap
 from hdl.layouts import elements
 
-__all__ = ["Amount", "Operand", "decode_block", "shift_amounts"]
+__all__ = ["Amount", "Operand", "decode_block", "lanes_per_amount", "shift_amounts"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +58,13 @@ def _decode(m: Module, element: data.View, fmt: BlockFormat, *, name: str) -> Op
     ]
     exponent = [lowest, *element.exponent[1:]]
     return Operand(sign=element.sign, digits=[*element.fraction, hidden], exponent=exponent)
+
+
+def lanes_per_amount(formats: tuple[BlockFormat, BlockFormat]) -> int:
+    """How many neighbouring products move by one amount: those of a microexponent, without exponents of their own."""
+    if any(fmt.element.is_float for fmt in formats):
+        return 1
+    return max(fmt.subblock if fmt.microexponents else 1 for fmt in formats)
 
 
 def shift_amounts(

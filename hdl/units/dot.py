@@ -22,7 +22,7 @@ from hdl.config import (
 )
 from hdl.float.raw import FP32
 from hdl.layouts import block_layout
-from hdl.stream import OutputBuffer, Pipeline
+from hdl.stream import OutputBuffer, Pipeline, registers_at
 from hdl.units.block_fused import fused_block_sum
 from hdl.units.block_sum import block_sums, sum_exponents, sum_shape
 from hdl.units.dot_result import give_fixed, give_fp32
@@ -57,7 +57,10 @@ class DotConfig(BlockUnitConfig):
     )
     contexts: int = integer(1, range(1, 9), "independent sums, interleaved; the adder gets as many stages", token="k{}")
     arch: str = named(
-        "plain", ("plain", "area", "speed"), "the sum of products by operators, or one compressor tree, small or fast"
+        None,
+        ("area", "speed", "plain"),
+        "the sum of products by one compressor tree, small or fast, or by operators (default: the smallest, which is "
+        "plain for mx4, one product, --mode f25 and registers inside the sum)",
     )
 
     def validate(self) -> None:
@@ -79,8 +82,26 @@ class DotConfig(BlockUnitConfig):
         if self.accumulate == "none" and self.contexts != 1:
             raise ConfigError("contexts", self.contexts, "1 with --accumulate none")
 
+    def derived(self, option: str) -> object:
+        """The architecture with fewer transistors (docs/area.md); a tree has no place inside for registers."""
+        if option != "arch":
+            return BlockUnitConfig.derived(self, option)
+        operands = (self.operand, self.operand_b)
+        registers_inside = registers_at(self.cuts, self.pipeline)["products"]
+        narrow = all(fmt.microexponents and fmt.element.mantissa_bits <= 2 for fmt in operands)
+        by_operators = self.mode == "f25" or registers_inside or self.operand.block == 1 or narrow
+        return "plain" if by_operators else "area"
+
+    @property
+    def cuts(self) -> tuple[str, ...]:
+        """Places of pipeline registers, the most urgent first.
+
+        The accumulate loop must not share a cycle with the block sum. Then comes the sum, whose adders are deepest.
+        """
+        return (("addend",) if self.accumulate != "none" else ()) + ("sum", "products", "normalized", "half_sums")
+
     def describe(self) -> str:
-        """Operands, result, accumulation and stages in one line."""
+        """Operands, result, accumulation, architecture and stages in one line."""
         b = "" if self.format_b == self.format else f" by {describe_format(self.operand_b)}"
         result = {
             "none": {"fp32": "FP32 result", "fixed": "fixed-point result"}[self.result],
@@ -88,7 +109,10 @@ class DotConfig(BlockUnitConfig):
             "fused": f"fused FP32 accumulation in block order, {self.contexts} context(s)",
         }[self.accumulate]
         kind = "exact dot product" if self.mode == "exact" else "dot product of 64 elements, 25-bit fixed point"
-        return f"{describe_format(self.operand)}{b}; {kind}, {result}, {self.pipeline} pipeline stage(s)"
+        tree = {"plain": "", "area": " in one small compressor tree", "speed": " in one fast compressor tree"}[
+            self.arch
+        ]
+        return f"{describe_format(self.operand)}{b}; {kind}{tree}, {result}, {self.pipeline} pipeline stage(s)"
 
     @property
     def operand_b(self) -> BlockFormat:
@@ -159,9 +183,9 @@ class Dot(StreamUnit[DotConfig]):
         wiring.connect(m, buffer.o, wiring.flipped(self.o))
         m.d.comb += self.i.ready.eq(buffer.i.ready)
         accumulating = self.config.accumulate != "none"
-        # The loop comes first: it must not share a cycle with the block sum. Then the sum, whose adders are deepest.
-        cuts = (("addend",) if accumulating else ()) + ("sum", "products", "normalized", "half_sums")
-        pipe = Pipeline(m, cuts=cuts, registers=self.config.pipeline, enable=buffer.i.ready, valid=self.i.valid)
+        pipe = Pipeline(
+            m, cuts=self.config.cuts, registers=self.config.pipeline, enable=buffer.i.ready, valid=self.i.valid
+        )
 
         formats = (self.config.operand, self.config.operand_b)
         pairs = list(zip(self._blocks(self.i.p.a), self._blocks(self.i.p.b), strict=True))

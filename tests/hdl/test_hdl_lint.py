@@ -29,7 +29,7 @@ def test_lint_is_clean(unit, options):
 
 
 def test_lint_sees_a_sum_too_narrow():
-    made = emit(make_config("dot", format="bfp4x4"))
+    made = emit(make_config("dot", format="bfp4x4", arch="plain"))
     bug = made.verilog.replace("wire [7:0] sum0_0;", "wire [5:0] sum0_0;")
     assert bug != made.verilog
     assert "WIDTH" in lint(bug, made.name)
