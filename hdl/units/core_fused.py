@@ -14,9 +14,8 @@ from hdl.arith.compress import carry_save, ripple
 from hdl.arith.heap import Bit, Heap
 from hdl.arith.prefix import prefix_add
 from hdl.arith.products import baugh_wooley, booth, magnitudes, signed_by_magnitude
-from hdl.layouts import elements
 from hdl.units.core_e2m1 import is_e2m1, multiply_e2m1
-from hdl.units.core_operands import Amount, Operand, decode_block, lanes_per_amount, shift_amounts
+from hdl.units.core_operands import Amount, Operand, decode_block, lanes_per_amount, shift_amounts, split_block
 
 __all__ = ["BOOTH_BITS", "fused_sum"]
 
@@ -41,8 +40,9 @@ def fused_sum(
     """The sum over k of a[k] * b[k], modulo 2^width; `fast` spends area on a shorter carry path."""
     lanes = _Lanes(m, platform, width, fast=fast)
     if not fast and all(is_e2m1(fmt.element) for fmt in formats):
-        for number, (p, q) in enumerate(zip(elements(a, formats[0]), elements(b, formats[1]), strict=True)):
-            lanes.add_e2m1(number, p, q)
+        blocks = [split_block(m, block, fmt, name) for block, fmt, name in zip((a, b), formats, "ab", strict=True)]
+        for number, pair in enumerate(zip(*blocks, strict=True)):
+            lanes.add_e2m1(number, *pair)
         return lanes.total()
     amounts = shift_amounts(m, lanes.adders, formats, a, b)
     pairs = list(zip(decode_block(m, a, formats[0], name="a"), decode_block(m, b, formats[1], name="b"), strict=True))

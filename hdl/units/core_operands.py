@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import data
@@ -12,7 +13,7 @@ from hdl.arith.compress import ripple
 from hdl.arith.heap import Heap
 from hdl.layouts import elements
 
-__all__ = ["Amount", "Operand", "decode_block", "lanes_per_amount", "shift_amounts"]
+__all__ = ["Amount", "Operand", "decode_block", "lanes_per_amount", "shift_amounts", "split_block"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,17 @@ class Amount:
 
 def decode_block(m: Module, block: data.View, fmt: BlockFormat, *, name: str) -> list[Operand]:
     """Every element of a block."""
-    return [_decode(m, element, fmt, name=f"{name}_{k}") for k, element in enumerate(elements(block, fmt))]
+    return [_decode(m, element, fmt, name=f"{name}_{k}") for k, element in enumerate(split_block(m, block, fmt, name))]
+
+
+def split_block(m: Module, block: data.View, fmt: BlockFormat, name: str) -> list[Any]:
+    """Every element as a signal of its own: to read one bit of a block takes Amaranth as long as the block is wide."""
+    parts = []
+    for k, element in enumerate(elements(block, fmt)):
+        part = Signal(element.shape(), name=f"{name}_{k}")
+        m.d.comb += part.eq(element)
+        parts.append(part)
+    return parts
 
 
 def _decode(m: Module, element: data.View, fmt: BlockFormat, *, name: str) -> Operand:

@@ -40,6 +40,9 @@ _ROUND_SCALES = "FP32, RNE: the product of both tensor scales"
 _ROUND_SCALED = "FP32, RNE: the sum times the tensor scale"
 _ROUND_FUSED = "FP32, RNE: accumulator plus the sum of a transfer's products, once per transfer, in order from +0"
 
+# Pairs of bits that meet in a tree made unasked: twenty seconds of generation.
+_LARGEST_TREE = 1 << 14
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DotConfig(BlockUnitConfig):
@@ -59,8 +62,8 @@ class DotConfig(BlockUnitConfig):
     arch: str = named(
         None,
         ("area", "speed", "plain"),
-        "the sum of products by one compressor tree, small or fast, or by operators (default: the smallest, which is "
-        "plain for mx4, one product, --mode f25 and registers inside the sum)",
+        "the sum of products by one compressor tree, small or fast, or by operators (default: the smallest; plain "
+        "also for registers inside the sum and for very long blocks)",
     )
 
     def validate(self) -> None:
@@ -83,13 +86,15 @@ class DotConfig(BlockUnitConfig):
             raise ConfigError("contexts", self.contexts, "1 with --accumulate none")
 
     def derived(self, option: str) -> object:
-        """The architecture with fewer transistors (docs/area.md); a tree has no place inside for registers."""
+        """The architecture with fewer transistors (docs/architectures.md), unless a tree would take minutes to make."""
         if option != "arch":
             return BlockUnitConfig.derived(self, option)
         operands = (self.operand, self.operand_b)
         registers_inside = registers_at(self.cuts, self.pipeline)["products"]
         narrow = all(fmt.microexponents and fmt.element.mantissa_bits <= 2 for fmt in operands)
-        by_operators = self.mode == "f25" or registers_inside or self.operand.block == 1 or narrow
+        pairs_of_bits = self.operand.block * operands[0].element.bits * operands[1].element.bits
+        alike = self.operand.block == 1 or narrow
+        by_operators = self.mode == "f25" or registers_inside or alike or pairs_of_bits > _LARGEST_TREE
         return "plain" if by_operators else "area"
 
     @property

@@ -9,6 +9,9 @@ from tb.mutants.plant import Mutant
 __all__ = ["MUTANTS"]
 
 _DOT = {"unit": "dot", "format": "bfp4x16"}
+_OPERATORS = _DOT | {"arch": "plain"}
+_E2M1 = {"unit": "dot", "format": "mxfp4x4"}
+_PAIRS = {"unit": "dot", "format": "mx_m4_k4_2_d8_1"}
 _FIXED = {"unit": "dot", "format": "bfp4x4", "result": "fixed"}
 _SUM = {"unit": "dot", "format": "bfp4x3", "accumulate": "fp32"}
 _FUSED = {"unit": "dot", "format": "bfp4x3", "accumulate": "fused", "contexts": 2, "pipeline": 0}
@@ -21,7 +24,19 @@ _TILE = {"unit": "tile", "format": "bfp4x4"}
 
 _BLOCK_SUM = [
     Mutant(
-        "dropped carry", "a carry inside the adder tree is lost between its low and its high half", _DOT, "",
+        "dropped carry", "a full adder of the compressor tree does not see another one's carry", _DOT, "",
+        ".a(tree_full_adder_20_carry),", ".a(1'h0),",
+    ),
+    Mutant(
+        "three times three", "the product of two E2M1 significands of three is five", _E2M1, "",
+        "assign product_2_nine = @1 & @2;", "assign product_2_nine = 1'h0;",
+    ),
+    Mutant(
+        "pair taken for negative", "what elements of one microexponent sum up to is negative unless it moves", _PAIRS, "",
+        "assign shifted_2_clear_above0 = @1 & @2;", "assign shifted_2_clear_above0 = 1'h0;",
+    ),
+    Mutant(
+        "carry between halves", "a carry is lost between the low and the high half of a sum", _OPERATORS, "",
         "assign sum2_0 = $signed(sum1_0) + $signed(sum1_1);",
         "assign sum2_0 = { { sum1_0[8], sum1_0[8:4] } + { sum1_1[8], sum1_1[8:4] }, sum1_0[3:0] + sum1_1[3:0] };",
     ),
