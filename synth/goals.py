@@ -63,7 +63,7 @@ class Goal:
         area              those adders and the gates that make the bits, each by its cheapest library cell, and nothing
                           else; None where a product is shifted, for which no least is known
         """
-        from hdl.units.core_fused import BOOTH_BITS  # Amaranth: wrong options should not wait for it
+        from hdl.units.core_lanes import BOOTH_BITS  # Amaranth: wrong options should not wait for it
 
         a, b = (fmt.element for fmt in operands)
         if a.is_float or b.is_float:

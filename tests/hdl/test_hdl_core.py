@@ -203,3 +203,26 @@ def test_bulk_agrees_and_finds_a_wrong_gate():
     record = check_core(manifest, wrong, vectors=1000)
     assert not record.passed
     assert "rows differ" in record.failure
+
+
+@pytest.mark.parametrize(
+    ("options", "arch"),
+    [
+        ({}, "area"),
+        ({"pipeline": 0}, "area"),
+        ({"pipeline": 2}, "plain"),  # its second register stands among the products
+        ({"pipeline": 2, "accumulate": "fp32"}, "area"),
+        ({"pipeline": 3, "accumulate": "fp32"}, "plain"),
+        ({"format": "bfp4x1"}, "plain"),
+        ({"format": "mx4"}, "plain"),
+        ({"format": "mx6", "format_b": "mx4"}, "area"),
+        ({"format": "mx6", "mode": "f25"}, "plain"),
+        ({"format": "bfp8x256"}, "area"),
+        ({"format": "bfp8x257"}, "plain"),
+    ],
+)
+def test_default_architecture_of_a_dot_product(options, arch):
+    config = make_config("dot", **options)
+    assert config.arch == arch
+    other = make_config("dot", **options | {"arch": "speed"}) if config.mode == "exact" else config
+    assert config.name == other.name.removesuffix("_speed")  # a default has no part in the name
