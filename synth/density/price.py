@@ -31,11 +31,13 @@ __all__ = ["Price", "Pricer", "buffer_transistors"]
 _TARGET = TARGETS["cmos"]
 _MULTIPLEXER = 12  # transistors, as Yosys counts it
 _PROOF_SECONDS = 5.0  # a proof that closes at all closes soon
-# Lanes and terms are all alike: of large circuits two small ones tell the price, by the line through them.
-_CONVERTERS = (8, 16)
+# Lanes and terms are all alike: of large circuits two smaller ones tell the price, by the line through them.
+_CONVERTERS = (16, 64)
 _CORES = (16, 64)
 _FUSED = (2, 4)
 _ALIGNED = (4, 8)
+# Block length of the format that a converter of one lane is made for; it matters to nothing inside.
+_ANY_BLOCK = 8
 # In products of magnitude bits. Beyond the first the check of a core takes much longer than its synthesis, beyond the
 # second the synthesis takes the better part of an hour.
 _CHECKED_CORE = 2_500
@@ -123,20 +125,19 @@ class Pricer:
 
     def value_converter(self, fmt: BlockFormat) -> Price:
         """A converter of one lane, which is the same for blocks of any length."""
-        small = get_format(_resized(fmt, _CONVERTERS[0]))
+        small = get_format(_resized(fmt, _ANY_BLOCK))
         what = f"fp32 to {small.name}, a group a cycle"
         return self.part(f"value_converter_{small.name}", partial(ValueConverter, small), what)
 
     def block_converter(self, fmt: BlockFormat, source: str, *, flush: bool = False) -> Price:
-        """A converter of a whole block, by the line through two small ones: its lanes are all alike."""
-        prices = []
-        for block in _CONVERTERS:
-            small = get_format(_resized(fmt, block))
-            name = f"block_converter_{small.name}" + (f"_{source}" if source != "fp32" else "") + "_ftz" * flush
-            make = partial(BlockConverter, small, source, flush=flush)
-            prices.append(self.part(name, make, f"{source} to {small.name}, {block} lanes"))
+        """A converter of a whole block; beyond 64 lanes, by the line through smaller ones."""
         what = f"{source}{', subnormals flushed,' * flush} to {fmt.name}, {fmt.block} lanes"
-        return _on_line(fmt.block, _CONVERTERS, prices, what)
+        if fmt.block > _CONVERTERS[-1]:
+            small = [get_format(_resized(fmt, block)) for block in _CONVERTERS]
+            prices = [self.block_converter(one, source, flush=flush) for one in small]
+            return _on_line(fmt.block, _CONVERTERS, prices, what)
+        name = f"block_converter_{fmt.name}" + (f"_{source}" if source != "fp32" else "") + "_ftz" * flush
+        return self.part(name, partial(BlockConverter, fmt, source, flush=flush), what)
 
 
 def _on_line(size: int, sizes: tuple[int, int], prices: Sequence[Price], what: str) -> Price:
