@@ -26,11 +26,12 @@ Record = dict[str, Any]
 
 ARCHITECTURES = ("plain", "area")
 
+_MOST_BITS = 5_000  # pairs of bits: synthesis in seconds
 _FORMATS = (
     *("mx9", "mx6", "mx4", "mx_m2_k16_4_d8_1", "mx_m2_k16_2_d8_2", "mx_m3_k8_4_d6_2"),
     *("mxfp8_e5m2", "mxfp8_e4m3", "mxfp6_e3m2", "mxfp6_e2m3", "mxfp4", "mxint8", "nvfp4"),
     *("msfp16", "msfp14", "msfp12", "msfp11", "bm_e2m5x48", "bm_e4m3x48", "bm_e2m1x48"),
-    *(f"bfp{m}x{n}" for m in (2, 3, 4, 5, 6, 8, 12, 16) for n in (1, 4, 16, 64) if m * m * n < 5_000),
+    *(f"bfp{m}x{n}" for m in (2, 3, 4, 5, 6, 8, 12, 16) for n in (1, 4, 16, 64) if m * m * n < _MOST_BITS),
 )
 _MIXED = (("mx9", "mx4"), ("mx6", "mx4"), ("mxint8", "mxfp4"), ("mxfp8_e4m3", "mxfp4"), ("mxfp8_e5m2", "mxfp8_e4m3"))
 

@@ -26,6 +26,8 @@ REGRESSION: list[dict[str, Any]] = [
     # 4 x 64: every unit with its defaults, and the dot product's other results
     {"unit": "dot"},
     {"unit": "dot", "result": "fixed"},
+    {"unit": "dot", "arch": "plain"},
+    {"unit": "dot", "format": "bfp4x16", "arch": "speed"},
     {"unit": "dot", "accumulate": "fp32"},
     {"unit": "dot", "accumulate": "fused", "pipeline": 3},
     {"unit": "quantize"},
@@ -107,6 +109,7 @@ FORMAT_LIST: list[dict[str, Any]] = [
     {"unit": "dot", "format": "mxfp8_e4m3", "format_b": "mxfp4", "result": "fixed", "pipeline": 3},
     {"unit": "dot", "format": "mxfp8_e5m2", "format_b": "mxfp8_e4m3", "pipeline": 0},
     {"unit": "dot", "format": "mx9", "format_b": "mx4", "accumulate": "fused"},
+    {"unit": "dot", "format": "mx9", "format_b": "mxint8x16"},
     # 64 elements a transfer
     {"unit": "dot", "format": "mx9", "mode": "f25"},
     {"unit": "dot", "format": "mx6", "mode": "f25", "accumulate": "fp32"},

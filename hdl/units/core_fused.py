@@ -10,6 +10,7 @@ from golden.formats import BlockFormat
 from hdl.units.core_e2m1 import is_e2m1
 from hdl.units.core_lanes import Lanes
 from hdl.units.core_operands import decode_block, lanes_per_amount, shift_amounts, split_block
+from hdl.units.factors import product_shape
 
 __all__ = ["fused_sum"]
 
@@ -36,17 +37,12 @@ def fused_sum(
     size = lanes_per_amount(formats)
     for number in range(0, len(pairs), size):
         amount = amounts(number, *pairs[number])
-        if size == 1:
+        if size == 1 or amount is None:
             lanes.add(number, *pairs[number], amount)
         else:
-            together = Lanes(m, platform, _signed_bits(formats, size), fast=fast, few=f"lanes_{number}_")
+            room = product_shape(formats[0].element, formats[1].element, count=size).width
+            together = Lanes(m, platform, room, fast=fast, group=f"lanes_{number}_")
             for k, pair in enumerate(pairs[number : number + size], number):
                 together.add(k, *pair, None)
             lanes.add_sum(number, together.total(), amount)
     return lanes.total()
-
-
-def _signed_bits(formats: tuple[BlockFormat, BlockFormat], count: int) -> int:
-    """Room for the sum of so many products of the largest codes, and a sign."""
-    a, b = (fmt.element.largest_code_integer for fmt in formats)
-    return (count * a * b).bit_length() + 1

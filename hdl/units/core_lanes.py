@@ -19,7 +19,7 @@ from hdl.units.core_operands import Amount, Operand
 __all__ = ["BOOTH_BITS", "Lanes"]
 
 # When the bits of a lane's product come, in exclusive-or delays: after the number of negative products, which adders
-# count at leisure; in the fast tree, where no sign waits for others, just after the first adders have met the signs.
+# count at leisure. In the fast tree no sign waits for others, and a sign's product joins just after the first adders.
 _LATE, _SOON = 20, 3
 
 # From this width of the shorter two's-complement operand on, Booth's rows take fewer transistors than Baugh-Wooley's.
@@ -30,13 +30,13 @@ class Lanes:
     """The heap that lanes fill, and how it is added up.
 
     `negated` says that the heap holds the negative sum less one, which is the inverted sum: two's-complement products
-    are smaller that way. `few` names the lanes of one microexponent, whose sum is then shifted.
+    are smaller that way. `group` names the lanes of one microexponent, whose sum is then shifted.
     """
 
-    def __init__(self, m: Module, platform: object, width: int, *, fast: bool, few: str = "") -> None:
-        self._m, self._fast, self._few = m, fast, few
-        self.adders = Adders(m, platform, name=f"{few}tree")
-        self._lane_adders = Adders(m, platform, name=f"{few}lane")
+    def __init__(self, m: Module, platform: object, width: int, *, fast: bool, group: str = "") -> None:
+        self._m, self._fast, self._group = m, fast, group
+        self.adders = Adders(m, platform, name=f"{group}tree")
+        self._lane_adders = Adders(m, platform, name=f"{group}lane")
         self._heap = Heap(width)
         self._negative: list[Value] = []
         self._missing = 0  # what one negative product lacks
@@ -65,6 +65,7 @@ class Lanes:
             else:
                 self._add_shifted(number, x, y, sign, amount)
         elif x.sign is None and y.sign is None:
+            assert amount is None  # two's complement has no exponents
             self._add_twos(number, x.digits, y.digits)
         else:
             signed, other = (x, y) if x.sign is None else (y, x)
@@ -73,9 +74,9 @@ class Lanes:
     def _add_magnitude(self, number: int, x: Operand, y: Operand, sign: Value) -> None:
         """Fast: the whole product, as fewer bits wait for the sign, which drives an exclusive-or for each of them.
 
-        Of few lanes, too: their sum soon has as many bits as one product, and no tree to add the others in.
+        In a group, too: thinned products save adders only where a tall heap takes their bits in anyway.
         """
-        if not self._fast and not self._few:
+        if not self._fast and not self._group:
             self._add_thinned(x, y, sign)
             return
         product = [~(bit ^ sign) for bit in self._inverted_product(number, x, y)]
@@ -135,13 +136,11 @@ class Lanes:
         product = Heap(len(x) + len(y.digits))
         signed_by_magnitude(product, x, y.digits, y.sign)
         product.constant -= 1
-        self.add_sum(
-            number, Cat(~bit for bit in self._added_up(product, self._lane_adders, name=f"product_{number}")), amount
-        )
+        inverted = self._added_up(product, self._lane_adders, name=f"product_{number}")
+        self.add_sum(number, Cat(~bit for bit in inverted), amount)
 
-    def add_sum(self, number: int, total: Value, amount: Amount | None) -> None:
+    def add_sum(self, number: int, total: Value, amount: Amount) -> None:
         """A number in two's complement, moved left by what `amount` exceeds its least; its top bit counts negative."""
-        assert amount is not None
         word = list(total)
         *shifted, top = self._shift(number, word, amount, below=Const(0, 1), above=word[-1])
         self._heap.add_word([Bit(bit, _LATE) for bit in shifted])
@@ -155,15 +154,16 @@ class Lanes:
 
     def total(self) -> Value:
         """Everything added up."""
-        # counted first, all signs take fewer bits of the heap, but come late
-        for signs in [[sign] for sign in self._negative] if self._fast else [self._negative]:
+        # counted together they take fewer bits of the heap, but come late
+        counted_together = [[sign] for sign in self._negative] if self._fast else [self._negative]
+        for signs in counted_together:
             count = Heap(len(signs).bit_length())
             for sign in signs:
                 count.add(sign, 0, 1)
             self._heap.add_multiple(ripple(count, self.adders), -self._missing)
         if self._negated:
             self._heap.constant -= 1
-        total = Cat(self._added_up(self._heap, self.adders, name=f"{self._few}final"))
+        total = Cat(self._added_up(self._heap, self.adders, name=f"{self._group}final"))
         return ~total if self._negated else total
 
     def _added_up(self, heap: Heap, adders: Adders, *, name: str) -> list[Value]:

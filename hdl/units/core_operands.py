@@ -13,7 +13,7 @@ from hdl.arith.compress import ripple
 from hdl.arith.heap import Heap
 from hdl.layouts import elements
 
-__all__ = ["Amount", "Operand", "decode_block", "lanes_per_amount", "shift_amounts", "split_block"]
+__all__ = ["Amount", "Operand", "decode_block", "lanes_per_amount", "shift_amounts", "split_block", "tree_size"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,20 +78,28 @@ def lanes_per_amount(formats: tuple[BlockFormat, BlockFormat]) -> int:
     return max(fmt.subblock if fmt.microexponents else 1 for fmt in formats)
 
 
+def tree_size(formats: tuple[BlockFormat, BlockFormat]) -> int:
+    """About how many gates' worth of Verilog a tree is: pairs of bits, or the places of every shift, of all lanes."""
+    a, b = (fmt.element for fmt in formats)
+    exponents = [element.exponent_bits for element in (a, b) if element.is_float]
+    if not exponents:
+        return formats[0].block * a.bits * b.bits
+    places = a.precision + b.precision + sum(1 << bits for bits in exponents)
+    return formats[0].block * places * (max(exponents) + 1)
+
+
 def shift_amounts(
     m: Module, adders: Adders, formats: tuple[BlockFormat, BlockFormat], a: data.View, b: data.View
 ) -> Callable[[int, Operand, Operand], Amount | None]:
     """A function of lane number and operands: how far their product moves, None where nothing moves it.
 
-    A microexponent t moves its elements by what it leaves of the largest, which is t inverted. Lanes that share
-    microexponents, and have no exponents of their own, share the amount.
+    A microexponent t moves its elements by what it leaves of the largest, which is t inverted.
     """
     shared = [
         (fmt.subblock, [[~bit for bit in t] for t in block.microexponent])
         for fmt, block in zip(formats, (a, b), strict=True)
         if fmt.microexponents
     ]
-    groups: dict[int, Amount] = {}
 
     def amount(number: int, x: Operand, y: Operand) -> Amount | None:
         own = [operand.exponent for operand in (x, y) if operand.exponent]
@@ -100,12 +108,7 @@ def shift_amounts(
             return _sum_of_two_bit_exponents(m, *own, name=f"amount_{number}")
         if own:
             return _sum(adders, words, least=len(own))
-        if not shared:
-            return None
-        group = number // shared[0][0]
-        if group not in groups:
-            groups[group] = _sum(adders, words, least=0)
-        return groups[group]
+        return _sum(adders, words, least=0) if shared else None
 
     return amount
 

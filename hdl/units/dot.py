@@ -25,6 +25,7 @@ from hdl.layouts import block_layout
 from hdl.stream import OutputBuffer, Pipeline, registers_at
 from hdl.units.block_fused import fused_block_sum
 from hdl.units.block_sum import block_sums, sum_exponents, sum_shape
+from hdl.units.core_operands import tree_size
 from hdl.units.dot_result import give_fixed, give_fp32
 from hdl.units.f25 import F25_BITS, F25_ELEMENTS, align_and_add, f25_blocks, f25_exponents, fits_f25
 from hdl.units.scales import Scale, read_scale, scale_factor, scale_factor_shape
@@ -40,7 +41,7 @@ _ROUND_SCALES = "FP32, RNE: the product of both tensor scales"
 _ROUND_SCALED = "FP32, RNE: the sum times the tensor scale"
 _ROUND_FUSED = "FP32, RNE: accumulator plus the sum of a transfer's products, once per transfer, in order from +0"
 
-# Pairs of bits that meet in a tree made unasked: twenty seconds of generation.
+# What a tree made unasked has at most, see `tree_size`: some twenty seconds of generation.
 _LARGEST_TREE = 1 << 14
 
 
@@ -62,8 +63,8 @@ class DotConfig(BlockUnitConfig):
     arch: str = named(
         None,
         ("area", "speed", "plain"),
-        "the sum of products by one compressor tree, small or fast, or by operators (default: the smallest; plain "
-        "also for registers inside the sum and for very long blocks)",
+        "the sum of products by one compressor tree, small or fast, or by operators; default: area, but plain for "
+        "single products, mx4, --mode f25, registers inside the sum and very long blocks",
     )
 
     def validate(self) -> None:
@@ -92,9 +93,8 @@ class DotConfig(BlockUnitConfig):
         operands = (self.operand, self.operand_b)
         registers_inside = registers_at(self.cuts, self.pipeline)["products"]
         narrow = all(fmt.microexponents and fmt.element.mantissa_bits <= 2 for fmt in operands)
-        pairs_of_bits = self.operand.block * operands[0].element.bits * operands[1].element.bits
         alike = self.operand.block == 1 or narrow
-        by_operators = self.mode == "f25" or registers_inside or alike or pairs_of_bits > _LARGEST_TREE
+        by_operators = self.mode == "f25" or registers_inside or alike or tree_size(operands) > _LARGEST_TREE
         return "plain" if by_operators else "area"
 
     @property

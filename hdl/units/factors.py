@@ -54,9 +54,9 @@ def decode_element(m: Module, element: data.View | Value, fmt: ElementFormat, *,
     )
 
 
-def product_shape(a: ElementFormat, b: ElementFormat) -> Shape:
-    """The magnitude of the largest product of any two codes, and a sign."""
-    return signed((a.largest_code_integer * b.largest_code_integer).bit_length() + 1)
+def product_shape(a: ElementFormat, b: ElementFormat, *, count: int = 1) -> Shape:
+    """The magnitude of the sum of so many largest products of any two codes, and a sign."""
+    return signed((count * a.largest_code_integer * b.largest_code_integer).bit_length() + 1)
 
 
 def signed_product(m: Module, a: Factor, b: Factor, shape: Shape, *, name: str) -> Signal:

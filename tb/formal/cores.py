@@ -17,8 +17,8 @@ from tb.formal.setup import Setup
 
 __all__ = ["core_proofs"]
 
-# Every way of making a heap: signs and magnitudes, Baugh-Wooley, Booth, shifted by exponents and by microexponents,
-# and two's complement by signs and magnitudes, shifted or not.
+# Every way of making a heap: signs and magnitudes, Baugh-Wooley, Booth, shifted by exponents and, one product or more
+# at once, by microexponents, and two's complement by signs and magnitudes, shifted or not.
 _CORES: dict[str, dict[str, Any]] = {
     "magnitudes": {"format": "bfp3x3"},
     "unequal_magnitudes": {"format": "bfp2x3", "format_b": "bfp4x3"},
@@ -28,6 +28,9 @@ _CORES: dict[str, dict[str, Any]] = {
     "two_bit_exponents": {"format": "bm_e2m2x1"},
     "exponents": {"format": "bm_e3m1x1"},
     "microexponents": {"format": "mx_m2_k2_2_d8_1"},
+    "groups": {"format": "mx_m1_k4_2_d8_1"},
+    "group_of_twos": {"format": "mx_m1_k2_2_d8_1", "format_b": "mxint8x2"},
+    "microexponents_and_exponents": {"format": "mx_m1_k2_2_d8_1", "format_b": "mxfp4x2"},
     "mixed": {"format": "mxint8x1", "format_b": "bfp3x1"},
     "mixed_exponents": {"format": "mxint8x1", "format_b": "mxfp4x1"},
 }

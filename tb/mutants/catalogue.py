@@ -32,7 +32,7 @@ _BLOCK_SUM = [
         "assign product_2_nine = @1 & @2;", "assign product_2_nine = 1'h0;",
     ),
     Mutant(
-        "pair taken for negative", "what elements of one microexponent sum up to is negative unless it moves", _PAIRS, "",
+        "pair taken for negative", "a sum under one microexponent is negative unless it moves", _PAIRS, "",
         "assign shifted_2_clear_above0 = @1 & @2;", "assign shifted_2_clear_above0 = 1'h0;",
     ),
     Mutant(
