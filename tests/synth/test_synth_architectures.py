@@ -15,15 +15,20 @@ ROW = re.compile(r"^\| (.+) \| ([\d,]+) \| \d+ \| ([\d,]+) \| \d+ \| [\d.]+ \| (
 
 def test_both_architectures_are_priced_as_complete_units(tmp_path, capsys):
     record = tmp_path / "architectures.json"
-    assert main(["--only", "bfp2x4", "--json", str(record), "--plot", str(tmp_path / "plot.svg"), "-q"]) == 0
+    assert (
+        main(["--only", "bfp2x4", "--only", "mx4", "--json", str(record), "--plot", str(tmp_path / "plot.svg"), "-q"])
+        == 0
+    )
     captured = capsys.readouterr()
     assert captured.err == ""
-    (found,) = json.loads(record.read_text())["records"]
+    found, other = json.loads(record.read_text())["records"]
     plain, tree = (found[arch]["transistors_logic"] for arch in ("plain", "area"))
     assert f"| bfp2x4 | {plain:,} | " in captured.out
     assert f"| {tree:,} | " in captured.out
     assert found["units"]["plain"]["command"].endswith("--format bfp2x4 --arch plain")
     assert found["units"]["area"]["command"].endswith("--format bfp2x4")  # the default
+    assert other["units"]["plain"]["command"].endswith("--format mx4")
+    assert {row[0]: row[3] for row in ROW.findall(captured.out)} == {"bfp2x4": "area", "mx4": "plain"}
     assert "bfp2x4" in (tmp_path / "plot.svg").read_text()
 
 

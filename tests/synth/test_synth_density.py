@@ -1,6 +1,7 @@
 """Density: the papers' models, the gains of given parts, the tables; the float adder's price against HardFloat's."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -286,3 +287,21 @@ def test_fp32_adder_is_no_larger_than_the_public_one():
     figures = synthesise(unit, TARGETS["cmos"], find_engine(), timeout=120).figures
     assert figures["flip_flops"] == 0
     assert figures["transistors"] <= PEER_FP32["add"]
+
+
+def test_converters_of_up_to_64_lanes_are_synthesised_and_longer_ones_lie_on_a_line(monkeypatch):
+    made = []
+
+    def part(self, name, make, what):
+        made.append(name)
+        lanes = int(re.search(r"x(\d+)_bf16", name)[1])
+        return Price(lanes * lanes, "proof", what)
+
+    monkeypatch.setattr(Pricer, "part", part)
+    pricer = Pricer(None, 1.0, print)
+    direct = pricer.block_converter(get_format("bfp4x64"), "bf16")
+    assert (direct.transistors, direct.checked_by, made) == (64 * 64, "proof", ["block_converter_bfp4x64_bf16"])
+    longer = pricer.block_converter(get_format("bfp4x80"), "bf16")
+    slope = (64 * 64 - 16 * 16) // 48
+    assert (longer.transistors, longer.checked_by) == (64 * 64 + 16 * slope, "")
+    assert longer.what.endswith("80 lanes: the line through 16 and 64")
