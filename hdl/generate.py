@@ -7,8 +7,12 @@ with its legal values; 3 a tool that is missing or failed; 1 anything unexpected
 import json
 import sys
 import tempfile
+import threading
+import time
 import traceback
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hdl.cli import Parser, UsageError, add_unit_options, read_config
@@ -17,6 +21,8 @@ from hdl.listing import render_list
 from hdl.yosys import ToolMissing, YosysError
 
 __all__ = ["main"]
+
+_PATIENCE = 10.0  # seconds
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -67,11 +73,30 @@ def _run(options: Namespace) -> int:
         return 0
     config = _from_manifest(options) if options.config else read_config(options)
     engine = find_engine(options.yosys)
-    made = emit(config, engine)
+    with _told_to_wait(config.name, quiet=options.quiet):
+        made = emit(config, engine)
     where = _write(options.output, made.name, made.verilog, manifest_text(made.manifest))
     if not options.quiet:
         _tell(options, config, engine.name, where, made.bench)
     return 0
+
+
+@contextmanager
+def _told_to_wait(name: str, *, quiet: bool) -> Iterator[None]:
+    """Says every ten seconds that a large unit is still being made."""
+    done, start = threading.Event(), time.monotonic()
+
+    def tell() -> None:
+        while not done.wait(_PATIENCE):
+            print(f"{name}: generating for {time.monotonic() - start:.0f} s ...", file=sys.stderr, flush=True)
+
+    teller = threading.Thread(target=tell, daemon=True)
+    if not quiet:
+        teller.start()
+    try:
+        yield
+    finally:
+        done.set()
 
 
 def _from_manifest(options: Namespace) -> UnitConfig:

@@ -278,3 +278,10 @@ def test_hint_names_the_bench_of_a_unit_without_streams(flags, bench, tmp_path, 
     assert main([*flags.split(), "-o", str(tmp_path)]) == 0
     (verilog,) = tmp_path.glob("*.v")
     assert f"simulate: python -m {bench} {verilog.stem}.json {verilog.name} " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flags", [[], ["-q"]])
+def test_long_generation_says_so_unless_told_to_be_quiet(flags, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr("hdl.generate._PATIENCE", 0.05)
+    assert main(["--unit", "dot", "--format", "bfp4x4", "-o", str(tmp_path), *flags]) == 0
+    assert ("dot_bfp_m4_b4: generating for " in capsys.readouterr().err) == (not flags)
