@@ -16,24 +16,30 @@ from synth.command import add_voices, run_command, speaker
 
 __all__ = ["main", "points"]
 
-_FAMILIES = {"bfp": "BFP", "mx": "shared microexponents", "ocp": "OCP MX", "msfp": "MSFP"}
+_FAMILIES = {
+    "bfp": "BFP",
+    "bm": "block minifloat",
+    "mx": "shared microexponents",
+    "ocp": "OCP MX",
+    "msfp": "MSFP",
+    "nvfp": "NVFP4",
+}
+
+# Where a point's name may stand: offset in points, and which end of the name is there.
+_SIDES = (((0, 5), "center"), ((0, -13), "center"), ((6, -2), "left"), ((-6, -2), "right"))
 
 
 def points(noise: dict[str, Any], records: Iterable[dict[str, Any]]) -> list[tuple[str, str, float, float]]:
     """(family, format, transistors per multiply-accumulate, dB), of checked dot products with default options."""
+    from hdl.units.dot import DotConfig
+
     decibels = {row["format"]: row["qsnr_db"] for row in noise["qsnr"]}
     found = []
     for record in records:
-        config = record["config"]
-        name = config.get("format")
-        plain = record["unit"] == "dot" and config["accumulate"] == "none" and config["mode"] == "exact"
-        if (
-            plain
-            and config["format_b"] == name
-            and name in decibels
-            and record["checked_by"]
-            and record["transistors"] is not None
-        ):
+        name = record["config"].get("format")
+        if record["unit"] != "dot" or name not in decibels or record["config"] != DotConfig(format=name).to_dict():
+            continue
+        if record["checked_by"] and record["transistors"] is not None:
             found.append((_family(name), name, record["transistors"] / get_format(name).block, decibels[name]))
     return sorted(found)
 
@@ -77,14 +83,10 @@ def _draw(shown: Sequence[tuple[str, str, float, float]], path: Path) -> None:
     mpl.rcParams["svg.hashsalt"] = "narrowgauge"  # the same picture, the same bytes
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(7.5, 4.6))
+    figure, axes = plt.subplots(figsize=(8.0, 5.0))
     for family in dict.fromkeys(point[0] for point in shown):
         own = [point for point in shown if point[0] == family]
         axes.scatter([point[2] for point in own], [point[3] for point in own], label=family, s=36)
-    # Neighbours in area get their names above and below in turn.
-    for rank, (_, name, area, noise) in enumerate(sorted(shown, key=lambda point: point[2])):
-        offset = (0, -13 if rank % 2 else 6)
-        axes.annotate(name, (area, noise), xytext=offset, ha="center", textcoords="offset points", fontsize=8)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.xaxis.set_minor_formatter(lambda value, _: f"{value:,.0f}")
@@ -92,9 +94,30 @@ def _draw(shown: Sequence[tuple[str, str, float, float]], path: Path) -> None:
     axes.set_xlabel("transistors per multiply-accumulate, complete dot-product unit with FP32 result")
     axes.set_ylabel("QSNR, dB (Gaussian data)")
     axes.grid(visible=True, which="both", alpha=0.25)
-    axes.legend(loc="lower right")
+    axes.legend(loc="upper left")
     figure.tight_layout()
+    figure.draw_without_rendering()  # places are known then
+    _name(axes, shown)
     figure.savefig(path, metadata={"Date": None})
+
+
+def _name(axes: Any, shown: Sequence[tuple[str, str, float, float]]) -> None:
+    """Each point's name on the first side where it hides neither a point nor another name, in pixels."""
+    scale = axes.figure.dpi / 72
+    points = [tuple(axes.transData.transform(point[2:])) for point in shown]
+    taken = [(x - 3 * scale, y - 3 * scale, x + 3 * scale, y + 3 * scale) for x, y in points]
+    for (_, name, *at), (x, y) in zip(shown, points, strict=True):
+        width, height = 4.9 * len(name) * scale, 8 * scale
+        places: list[tuple[int, int, tuple[float, float, float, float]]] = []
+        for (right, up), side in _SIDES:
+            left = x + right * scale - {"left": 0, "center": width / 2, "right": width}[side]
+            box = (left, y + up * scale, left + width, y + up * scale + height)
+            meets = sum(box[0] < c and a < box[2] and box[1] < d and b < box[3] for a, b, c, d in taken)
+            places.append((meets, len(places), box))
+        _, chosen, box = min(places)
+        taken.append(box)
+        offset, side = _SIDES[chosen]
+        axes.annotate(name, at, xytext=offset, ha=side, textcoords="offset points", fontsize=7)
 
 
 if __name__ == "__main__":

@@ -4,13 +4,14 @@ import json
 
 import pytest
 
+from hdl.registry import make_config
 from synth.picture import main, points
 
 NOISE = {"qsnr": [{"format": "bfp4x16", "qsnr_db": 18.9}, {"format": "mxfp4", "qsnr_db": 18.7}]}
 
 
 def record(name, **changes):
-    config = {"format": name, "format_b": name, "accumulate": "none", "mode": "exact"}
+    config = make_config("dot", format=name).to_dict()
     facts = {"unit": "dot", "transistors": 16_000, "checked_by": {"cmos": "bulk"}, "config": config}
     return facts | changes
 
@@ -27,8 +28,9 @@ def test_points_are_transistors_per_multiply_accumulate():
         record("bfp4x16", transistors=None),
         record("bfp4x16", unit="tile"),
         record("bfp6x16"),
-        record("bfp4x16", config={"format": "bfp4x16", "format_b": "bfp6x16", "accumulate": "none", "mode": "exact"}),
-        record("bfp4x16", config={"format": "bfp4x16", "format_b": "bfp4x16", "accumulate": "fp32", "mode": "exact"}),
+        record("bfp4x16", config=make_config("dot", format="bfp4x16", format_b="bfp6x16").to_dict()),
+        record("bfp4x16", config=make_config("dot", format="bfp4x16", accumulate="fp32").to_dict()),
+        record("bfp4x16", config=make_config("dot", format="bfp4x16", arch="plain").to_dict()),
     ],
 )
 def test_other_records_are_left_out(left_out):
@@ -55,3 +57,9 @@ def test_wrong_files_are_one_line(tmp_path, capsys):
     assert capsys.readouterr().err.count("\n") == 1
     assert main([str(tmp_path / "x.json"), str(tmp_path / "none.json")]) == 2
     assert "none.json: No such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "family"), [("nvfp4", "NVFP4"), ("bm_e2m1x48", "block minifloat"), ("mx4", "shared")])
+def test_every_family_has_a_name(name, family):
+    ((label, *_),) = points({"qsnr": [{"format": name, "qsnr_db": 1.0}]}, [record(name)])
+    assert label.startswith(family)
