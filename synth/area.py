@@ -14,7 +14,7 @@ from synth.check import VECTORS, Mismatch, check
 from synth.flows import TARGETS, Target
 from synth.library import Library
 from synth.library_flow import library_targets
-from synth.synthesis import synthesise
+from synth.synthesis import instances, synthesise
 from synth.timing import arrival
 
 __all__ = ["TIMEOUT", "Measurement", "measure", "price"]
@@ -153,6 +153,7 @@ def _record(
         "verilog_sha256": unit.manifest["sha256"],
         **{name: gates.get(name) for name in (*_GATES, "depth")},
         "by_submodule": found.get("submodules", nothing).figures,
+        "instances": instances(unit.verilog, unit.name),
         "luts": {name: figures and figures["luts"] for name, figures in fpga.items()},
         "fpga": fpga,
         "status": {name: m.status for name, m in found.items()},

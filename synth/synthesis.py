@@ -14,7 +14,7 @@ from hdl.yosys import Engine
 from synth.cells import FLIP_FLOP, TRANSISTORS_PER_FLIP_FLOP, flip_flops, gate_equivalents
 from synth.flows import Target
 
-__all__ = ["Synthesis", "cells_by_module", "synthesise"]
+__all__ = ["Synthesis", "cells_by_module", "instances", "synthesise"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,22 @@ def cells_by_module(stat: dict[str, Any]) -> dict[str, dict[str, Any]]:
             inside = sum(_transistors(modules[kind]) * count for kind, count in kinds if kind in modules)
             found[name]["transistors"] = _transistors(facts) - inside
     return found
+
+
+def instances(verilog: str, top: str) -> dict[str, int]:
+    """How often a unit has each of its modules, by the name of the part that `submodules` gives figures of."""
+    children = {
+        name: Counter(kind for kind in re.findall(r"^  \\?(\S+) +\S+ +\($", body, re.M) if kind.startswith(top))
+        for name, body in re.findall(r"^module \\?(\S+?) ?\(.*?;\n(.*?)^endmodule", verilog, re.M | re.S)
+    }
+    found = Counter({top: 1})
+    waiting = [(top, 1)]
+    while waiting:
+        parent, copies = waiting.pop()
+        for kind, count in children[parent].items():
+            found[kind] += copies * count
+            waiting.append((kind, copies * count))
+    return {name.removeprefix(top).removeprefix("_") or "top": count for name, count in found.items()}
 
 
 def _area(stat: dict[str, Any], top: str) -> float:

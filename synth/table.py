@@ -77,13 +77,14 @@ def _library_note(library: Record) -> str:
 
 
 def parts(record: Record) -> list[Record]:
-    """The breakdown with numbered copies of a submodule as one part: "part" (`round_*`), "copies", summed figures."""
+    """The breakdown, copies of a submodule and numbered ones as one part: "part" (`round_*`), "copies", sums."""
     found: dict[str, Record] = {}
     for name, own in record["by_submodule"].items():
         kind = re.sub(r"(?<=_)\d+", "*", re.sub(r"\$\d+", "", name))
         whole = found.setdefault(kind, {"part": kind, "copies": 0, **dict.fromkeys(_SUMMED, 0)})
-        whole["copies"] += 1
-        whole |= {key: whole[key] + own[key] for key in _SUMMED}
+        copies = record["instances"].get(name, 1)
+        whole["copies"] += copies
+        whole |= {key: whole[key] + copies * own[key] for key in _SUMMED}
         found[kind] = whole
     return list(found.values())
 
