@@ -14,7 +14,7 @@ from synth.check import VECTORS, Mismatch, check
 from synth.flows import TARGETS, Target
 from synth.library import Library
 from synth.library_flow import library_targets
-from synth.synthesis import instances, synthesise
+from synth.synthesis import synthesise
 from synth.timing import arrival
 
 __all__ = ["TIMEOUT", "Measurement", "measure", "price"]
@@ -92,7 +92,7 @@ def measure(
 
     `sta` adds "arrival_ps" to the figures of a netlist of library cells.
     """
-    parts = ["1", unit.name, unit.manifest["sha256"], target.sha256, engine.name, str(VECTORS)]
+    parts = ["2", unit.name, unit.manifest["sha256"], target.sha256, engine.name, str(VECTORS)]
     key = cache.key_of(*parts, *(["timed"] if sta and target.liberty else []))
     known = cache.load(key)
     if known and not netlists and (known["checked_by"] or not checked):
@@ -153,7 +153,6 @@ def _record(
         "verilog_sha256": unit.manifest["sha256"],
         **{name: gates.get(name) for name in (*_GATES, "depth")},
         "by_submodule": found.get("submodules", nothing).figures,
-        "instances": instances(unit.verilog, unit.name),
         "luts": {name: figures and figures["luts"] for name, figures in fpga.items()},
         "fpga": fpga,
         "status": {name: m.status for name, m in found.items()},

@@ -14,7 +14,7 @@ from hdl.yosys import Engine
 from synth.cells import FLIP_FLOP, TRANSISTORS_PER_FLIP_FLOP, flip_flops, gate_equivalents
 from synth.flows import Target
 
-__all__ = ["Synthesis", "cells_by_module", "instances", "synthesise"]
+__all__ = ["Synthesis", "cells_by_module", "synthesise"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,11 @@ def synthesise(unit: Emitted, target: Target, engine: Engine, *, timeout: float 
     elif target.liberty:
         figures = {"gate_equivalents": round(_area(stat, unit.name), 1), "cells": top["cells"]}
     elif target.name == "submodules":
-        parts = {module.removeprefix(unit.name).removeprefix("_") or "top": own for module, own in modules.items()}
-        figures = {part: _gate_figures(own) for part, own in sorted(parts.items())}
+        copies = {unit.name: 1} | _instances(stat, unit.name)
+        parts = {name.removeprefix(unit.name).removeprefix("_") or "top": name for name in modules}
+        figures = {
+            part: _gate_figures(modules[name]) | {"copies": copies[name]} for part, name in sorted(parts.items())
+        }
     else:
         figures = _gate_figures(_with_parts(stat, unit.name)) | {"depth": _depth(path)}
         if len(modules) > 1:
@@ -78,31 +81,19 @@ def cells_by_module(stat: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def instances(verilog: str, top: str) -> dict[str, int]:
-    """How often a unit has each of its modules, by the name of the part that `submodules` gives figures of."""
-    children = {
-        name: Counter(kind for kind in re.findall(r"^  \\?(\S+) +\S+ +\($", body, re.M) if kind.startswith(top))
-        for name, body in re.findall(r"^module \\?(\S+?) ?\(.*?;\n(.*?)^endmodule", verilog, re.M | re.S)
-    }
-    found = Counter({top: 1})
-    waiting = [(top, 1)]
-    while waiting:
-        parent, copies = waiting.pop()
-        for kind, count in children[parent].items():
-            found[kind] += copies * count
-            waiting.append((kind, copies * count))
-    return {name.removeprefix(top).removeprefix("_") or "top": count for name, count in found.items()}
-
-
 def _area(stat: dict[str, Any], top: str) -> float:
     return {name.removeprefix("\\"): facts for name, facts in stat["modules"].items()}[top]["area"]
 
 
 def _instances(stat: dict[str, Any], top: str) -> dict[str, int]:
-    """How many of each other module the top module has; those have none."""
-    names = {name.removeprefix("\\") for name in stat["modules"]}
-    inside = {name.removeprefix("\\"): facts for name, facts in stat["modules"].items()}[top]["num_cells_by_type"]
-    return {kind: count for kind, count in sorted(inside.items()) if kind in names}
+    """How often the top module has each other module, those inside one another included."""
+    modules = {name.removeprefix("\\"): facts["num_cells_by_type"] for name, facts in stat["modules"].items()}
+    inside = {kind.removeprefix("\\"): count for kind, count in modules[top].items()}
+    found: Counter[str] = Counter()
+    for kind in sorted(inside.keys() & modules.keys()):
+        for name, count in {kind: 1, **_instances(stat, kind)}.items():
+            found[name] += count * inside[kind]
+    return dict(sorted(found.items()))
 
 
 def _with_parts(stat: dict[str, Any], top: str) -> dict[str, Any]:

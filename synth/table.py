@@ -82,9 +82,8 @@ def parts(record: Record) -> list[Record]:
     for name, own in record["by_submodule"].items():
         kind = re.sub(r"(?<=_)\d+", "*", re.sub(r"\$\d+", "", name))
         whole = found.setdefault(kind, {"part": kind, "copies": 0, **dict.fromkeys(_SUMMED, 0)})
-        copies = record["instances"].get(name, 1)
-        whole["copies"] += copies
-        whole |= {key: whole[key] + copies * own[key] for key in _SUMMED}
+        whole["copies"] += own["copies"]
+        whole |= {key: whole[key] + own["copies"] * own[key] for key in _SUMMED}
         found[kind] = whole
     return list(found.values())
 

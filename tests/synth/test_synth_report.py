@@ -8,11 +8,14 @@ from conftest import require
 
 from hdl.emit import emit
 from hdl.registry import make_config
+from hdl.yosys import find_engine
+from synth.flows import TARGETS
 from synth.report import main, render
-from synth.synthesis import instances
+from synth.synthesis import synthesise
 from synth.table import parts
 
 FIGURES = {"transistors": 1432, "transistors_logic": 1400, "gate_equivalents": 345.6, "flip_flops": 2, "cells": {}}
+PART = {**FIGURES, "copies": 1}
 
 
 def record(name="dot_bfp_m4_b64", fmt="bfp4x64", unit="dot", **changes):
@@ -25,8 +28,7 @@ def record(name="dot_bfp_m4_b64", fmt="bfp4x64", unit="dot", **changes):
         **FIGURES,
         "depth": 31,
         "fpga": fpga,
-        "by_submodule": {"top": FIGURES, "round": {**FIGURES, "transistors": 68}},
-        "instances": {"top": 1, "round": 1},
+        "by_submodule": {"top": PART, "round": {**PART, "transistors": 68}},
         "status": dict.fromkeys(targets, "ok"),
         "checked_by": dict.fromkeys(targets, "bulk: 100000 vectors"),
         "engine": "Yosys 0.70 (pyosys)",
@@ -44,21 +46,21 @@ def test_tables_show_the_figures():
 
 
 def test_numbered_copies_are_one_part():
-    own = {"top": FIGURES, "round_0": FIGURES, "round_1": FIGURES, "align_10_shift": FIGURES, "maximum$12": FIGURES}
+    own = dict.fromkeys(("top", "round_0", "round_1", "align_10_shift", "maximum$12"), PART)
     found = {part["part"]: (part["copies"], part["transistors"]) for part in parts(record(by_submodule=own))}
     expected = {"top": (1, 1432), "round_*": (2, 2864), "align_*_shift": (1, 1432), "maximum": (1, 1432)}
     assert found == expected
 
 
 def test_a_module_counts_as_often_as_it_is_used():
-    kept = record(by_submodule={"top": FIGURES, "full_adder": FIGURES}, instances={"top": 1, "full_adder": 3})
+    kept = record(by_submodule={"top": PART, "full_adder": {**PART, "copies": 3}})
     assert [(part["copies"], part["transistors"]) for part in parts(kept)] == [(1, 1432), (3, 3 * 1432)]
-    made = emit(make_config("tile", format="bfp4x4"))
-    counts = instances(made.verilog, made.name)
-    lines = made.verilog.count(f"  {made.name}_full_adder ")
-    assert counts["full_adder"] == lines > 10
-    assert counts["top"] == counts["dot"] == 1
-    assert len(counts) == made.verilog.count("\nmodule ")
+    made = emit(make_config("tile", format="bfp2x4"))
+    figures = synthesise(made, TARGETS["submodules"], find_engine(), timeout=60).figures
+    copies = {part: own["copies"] for part, own in figures.items()}
+    assert copies["full_adder"] == made.verilog.count(f"  {made.name}_full_adder ") > 3
+    assert copies["top"] == copies["dot"] == copies["dot_round"] == 1
+    assert len(copies) == made.verilog.count("\nmodule ")
 
 
 def test_missing_figures_are_named_not_left_out():
