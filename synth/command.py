@@ -1,5 +1,6 @@
 """What the command lines of this room share: flags, their checks, exit statuses, tables that documents hold."""
 
+import importlib.util
 import sys
 import time
 import traceback
@@ -18,6 +19,7 @@ __all__ = [
     "add_voices",
     "check_names",
     "check_outputs",
+    "need_matplotlib",
     "run_command",
     "speaker",
     "table_writer",
@@ -65,13 +67,21 @@ def add_voices(parser: Parser) -> None:
 
 
 def check_outputs(options: Namespace) -> None:
-    """Raises UsageError for what `add_outputs` reads: known now, not after minutes of synthesis."""
+    """Raises UsageError, ToolMissing for what `add_outputs` reads: known now, not after minutes of synthesis."""
     if not 0 < options.timeout < float("inf"):
         raise UsageError(f"--timeout {options.timeout:g}: seconds, above 0")
     for flag in ("json", "docs", "plot"):
         path = getattr(options, flag)
         if path and not path.parent.is_dir():
             raise UsageError(f"--{flag} {path}: a file in an existing folder")
+    if options.plot:
+        need_matplotlib()
+
+
+def need_matplotlib() -> None:
+    """Raises ToolMissing, with the hint, where nothing can be drawn."""
+    if not importlib.util.find_spec("matplotlib"):
+        raise ToolMissing("matplotlib is not installed; install it with: pip install 'matplotlib>=3.9'")
 
 
 def check_names(flag: str, given: Iterable[str], known: Iterable[str]) -> None:

@@ -4,7 +4,6 @@ Prices the documented configurations, from the cache where nothing changed, or t
 --json` wrote: `python -m synth.report a.json b.json`. Equal records give equal files.
 """
 
-import importlib.util
 import json
 import sys
 from argparse import Namespace
@@ -14,9 +13,9 @@ from typing import Any
 
 from golden.catalog import get_format
 from hdl.cli import Parser, UsageError
-from hdl.yosys import ToolMissing, find_engine
+from hdl.yosys import find_engine
 from synth.cells import WEIGHT_SOURCE
-from synth.command import Tell, add_voices, run_command, speaker
+from synth.command import Tell, add_voices, need_matplotlib, run_command, speaker
 from synth.flows import TARGETS
 from synth.table import parts
 
@@ -193,8 +192,7 @@ def _parse(words: list[str]) -> Namespace:
 
 
 def _run(options: Namespace) -> int:
-    if not importlib.util.find_spec("matplotlib"):
-        raise ToolMissing("matplotlib is not installed; install it with: pip install 'matplotlib>=3.9'")
+    need_matplotlib()
     tell = speaker(options.quiet)
     records = _read(options.records) if options.records else _priced(options.timeout, tell)
     options.output.mkdir(parents=True, exist_ok=True)

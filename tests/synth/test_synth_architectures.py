@@ -56,3 +56,12 @@ def test_page_shows_every_pair_and_a_default_that_is_no_worse_than_the_mapper_sc
 def test_wrong_options(words, text, capsys):
     assert main(words) == 2
     assert text in capsys.readouterr().err
+
+
+def test_plot_without_matplotlib_is_known_before_anything_is_measured(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert main(["--plot", str(tmp_path / "plot.svg")]) == 3
+    assert (
+        capsys.readouterr().err
+        == "error: matplotlib is not installed; install it with: pip install 'matplotlib>=3.9'\n"
+    )
